@@ -1,0 +1,68 @@
+/**
+ * The hook table: for every hook, how a refusal reads on the wire, which actions mean something there, how long it
+ * may take, and what a failing plugin means. Everything about a hook that is data stands here.
+ */
+import type { ActionKind, RefusalKind } from '../mail/answer.ts'
+import { HOOK_NAMES, type HookName } from '../mail/hook-events.ts'
+
+export interface Hook {
+  /** Basic reply code of each refusal; a refusal without a code is not allowed here. */
+  readonly codes: { readonly [kind in RefusalKind]: number | null }
+  readonly actions: readonly ActionKind[]
+  /** Wall time of one plugin, what it waits for included, in milliseconds. */
+  readonly pluginMs: number
+  /** Wall time of all plugins together, in milliseconds. */
+  readonly chainMs: number
+  /** `at-mail`: a plugin that failed owes an answer, and the client hears it at MAIL. `at-once`: now. */
+  readonly failure: 'at-once' | 'at-mail'
+}
+
+export const HOOKS: { readonly [name in HookName]: Hook } = {
+  connect: {
+    codes: { reject: 554, defer: 421, disconnect: 421 },
+    actions: ['hold'],
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failure: 'at-mail',
+  },
+  helo: {
+    codes: { reject: 550, defer: 450, disconnect: 421 },
+    actions: ['hold'],
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failure: 'at-mail',
+  },
+  mail: {
+    codes: { reject: 550, defer: 451, disconnect: 421 },
+    actions: ['hold'],
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failure: 'at-once',
+  },
+  rcpt: {
+    codes: { reject: 550, defer: 450, disconnect: 421 },
+    actions: ['hold', 'relay.grant'],
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failure: 'at-once',
+  },
+  data: {
+    codes: { reject: 554, defer: 451, disconnect: 421 },
+    actions: ['hold', 'header.add', 'header.remove', 'route.set'],
+    pluginMs: 20_000,
+    chainMs: 60_000,
+    failure: 'at-once',
+  },
+  queue: {
+    codes: { reject: null, defer: 451, disconnect: null },
+    actions: ['hold', 'route.set'],
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failure: 'at-once',
+  },
+}
+
+/** Whether `name` is a hook. */
+export function isHookName(name: string): name is HookName {
+  return (HOOK_NAMES as readonly string[]).includes(name)
+}

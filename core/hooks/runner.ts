@@ -1,0 +1,120 @@
+/**
+ * The runner: asks every plugin of a hook in order until one refuses, and says what it all means. A plugin that fails
+ * never lets mail through unless its configuration says `onError: skip`.
+ */
+
+import type { Action, Refusal } from '../mail/answer.ts'
+import type { HookEvents, HookName, MessageReader } from '../mail/hook-events.ts'
+import type { SessionRecord } from '../observe/decision-record.ts'
+import { HOOKS } from './hook-table.ts'
+import type { PluginPanel, PluginReport } from './plugin-panel.ts'
+
+export interface TakenAction {
+  readonly plugin: string
+  readonly action: Action
+}
+
+/** A refusal on its way to the client. */
+export interface HookRefusal {
+  readonly plugin: string
+  readonly code: number
+  readonly status: string
+  readonly text: string
+  readonly reference: string
+  /** The connection ends with the reply. */
+  readonly disconnect: boolean
+}
+
+export interface HookOutcome {
+  readonly refusal: HookRefusal | null
+  readonly actions: readonly TakenAction[]
+  /** A plugin failed whose answer the client is owed at MAIL: the refusal it will hear there. */
+  readonly owed: HookRefusal | null
+  /** A plugin failed and was passed over: what it would have said, a grant too, is not known. */
+  readonly incomplete: boolean
+}
+
+const NOTHING: HookOutcome = Object.freeze({
+  refusal: null,
+  actions: Object.freeze([]),
+  owed: null,
+  incomplete: false,
+})
+
+export class HookRunner {
+  readonly #panel: PluginPanel
+  readonly #monotonic: () => number
+
+  constructor(panel: PluginPanel, monotonic: () => number) {
+    this.#panel = panel
+    this.#monotonic = monotonic
+  }
+
+  /** Asks the plugins of `hook`. Never rejects. */
+  async ask<H extends HookName>(
+    hook: H,
+    event: HookEvents[H],
+    message: MessageReader | null,
+    record: SessionRecord,
+  ): Promise<HookOutcome> {
+    const subscribers = this.#panel.subscribers(hook)
+    if (subscribers.length === 0) return NOTHING
+    const endsAt = this.#monotonic() + HOOKS[hook].chainMs
+    const actions: TakenAction[] = []
+    let owed: HookRefusal | null = null
+    let incomplete = false
+    let asked = 0
+    while (asked < subscribers.length) {
+      const chainMs = Math.max(0, endsAt - this.#monotonic())
+      const reports = await this.#panel.ask({ hook, event, message, session: record.id, chainMs }, asked)
+      if (reports.length === 0) throw new Error(`no report from the plugins of ${hook}`)
+      asked += reports.length
+      for (const report of reports) {
+        const said = this.#take(hook, report, actions, record)
+        incomplete ||= report.answer === null
+        if (said === null) continue
+        if (said.owed) owed ??= said.refusal
+        else return { refusal: said.refusal, actions, owed, incomplete }
+      }
+    }
+    return { refusal: null, actions, owed, incomplete }
+  }
+
+  /** Books one report; a refusal that comes of it, if any. */
+  #take(
+    hook: HookName,
+    report: PluginReport,
+    actions: TakenAction[],
+    record: SessionRecord,
+  ): { refusal: HookRefusal; owed: boolean } | null {
+    const plugin = report.plugin.name
+    if (report.answer !== null) {
+      for (const action of report.answer.actions) actions.push({ plugin, action })
+      const reference = record.decided(hook, report)
+      const refusal = report.answer.refusal
+      return refusal === null ? null : { refusal: wireRefusal(hook, plugin, refusal, reference), owed: false }
+    }
+    const reference = record.decided(hook, report)
+    if (report.plugin.onError === 'skip') return null
+    if (report.plugin.onError === 'hold') {
+      actions.push({ plugin, action: { kind: 'hold', text: `${plugin} failed in ${hook}` } })
+      return null
+    }
+    return { refusal: failureRefusal(plugin, reference), owed: HOOKS[hook].failure === 'at-mail' }
+  }
+}
+
+function wireRefusal(hook: HookName, plugin: string, refusal: Refusal, reference: string): HookRefusal {
+  const disconnect = refusal.kind === 'disconnect'
+  const permanent = refusal.status.startsWith('5')
+  const code = disconnect && permanent ? 554 : (HOOKS[hook].codes[refusal.kind] ?? 451)
+  // RFC 3463 §2: the class of the status is the first digit of the reply, or clients believe one or the other.
+  const status = `${code < 500 ? 4 : 5}${refusal.status.slice(1)}`
+  return { plugin, code, status, text: refusal.text, reference, disconnect }
+}
+
+/** Local trouble is never 5yz, and the client is not told whose it is. */
+function failureRefusal(plugin: string, reference: string): HookRefusal {
+  const text = 'Policy check not available, try again later'
+  return { plugin, code: 451, status: '4.3.0', text, reference, disconnect: false }
+}

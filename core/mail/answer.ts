@@ -1,0 +1,55 @@
+/** Answers: what one plugin says to one event. A plugin's answer, the client's reply, the remote's outcome. */
+
+/** The values a plugin compared, as `explain` shows them. At most 32 of them. */
+export type Facts = Readonly<Record<string, string | number | boolean | null>>
+
+/** Why: a sentence, a stable code that can be searched for, and the values compared. */
+export interface Reason {
+  readonly text: string
+  /** Upper-case letters, digits and underscores, at most 64; '' when the plugin gave none. */
+  readonly code: string
+  readonly facts: Facts
+}
+
+export type RefusalKind = 'reject' | 'defer' | 'disconnect'
+
+/** Ends the hook: later plugins are not asked. */
+export interface Refusal extends Reason {
+  readonly kind: RefusalKind
+  /** Enhanced status code; its class (4 or 5) fits the kind. */
+  readonly status: string
+}
+
+/** What a plugin wants done. Actions add up; none of them keeps a later plugin from being asked. */
+export type Action =
+  | { readonly kind: 'header.add'; readonly name: string; readonly value: string }
+  | { readonly kind: 'header.remove'; readonly name: string }
+  | { readonly kind: 'relay.grant' }
+  | {
+      readonly kind: 'route.set'
+      readonly destination: string
+      readonly recipients: readonly string[] | null
+    }
+  | { readonly kind: 'hold'; readonly text: string }
+
+export type ActionKind = Action['kind']
+
+/** A whole answer. No refusal and no action is "no opinion", which is recorded too. */
+export interface Answer {
+  readonly refusal: Refusal | null
+  /** Why there was no refusal, when the plugin said so. */
+  readonly note: Reason | null
+  readonly actions: readonly Action[]
+}
+
+export const NO_OPINION: Answer = Object.freeze({ refusal: null, note: null, actions: Object.freeze([]) })
+
+/** How a call to a plugin went wrong. */
+export type FaultKind = 'throw' | 'timeout' | 'memory' | 'death' | 'denied' | 'invalid-answer' | 'unavailable'
+
+export interface Fault {
+  readonly kind: FaultKind
+  readonly message: string
+  /** The author's file, line and column, where known. */
+  readonly stack: string
+}

@@ -1,0 +1,76 @@
+/** What each hook tells a plugin: plain data, a snapshot of the moment it was asked. */
+import type { HeaderField } from './message.ts'
+import type { Origin, Session, Transaction } from './session.ts'
+
+/** The hooks in the order a message meets them. */
+export const HOOK_NAMES = ['connect', 'helo', 'mail', 'rcpt', 'data', 'queue'] as const
+export type HookName = (typeof HOOK_NAMES)[number]
+
+/** A client connected; nothing was said yet. */
+export interface ConnectEvent {
+  readonly session: Session
+}
+
+/** HELO or EHLO: `session.hello` is set. */
+export interface HeloEvent {
+  readonly session: Session
+}
+
+/** MAIL FROM: the transaction has a reverse-path and no recipient. */
+export interface MailEvent {
+  readonly session: Session
+  readonly transaction: Transaction
+}
+
+/** One RCPT TO. `transaction.recipients` are those accepted before it. */
+export interface RcptEvent {
+  readonly session: Session
+  readonly transaction: Transaction
+  /** Forward-path without brackets. */
+  readonly recipient: string
+  readonly localPart: string
+  readonly domain: { readonly name: string; readonly ours: boolean }
+}
+
+/** The message is complete; the client waits for the reply to its final dot. */
+export interface DataEvent {
+  readonly session: Session
+  readonly transaction: Transaction
+  readonly message: { readonly sizeBytes: number }
+}
+
+/** The message is about to be stored: the moment to say where each recipient's copy goes. */
+export interface QueueEvent {
+  readonly origin: Origin
+  readonly reversePath: string
+  readonly recipients: readonly QueueRecipient[]
+  readonly message: { readonly sizeBytes: number }
+}
+
+export interface QueueRecipient {
+  readonly address: string
+  readonly domain: { readonly name: string; readonly ours: boolean }
+  /** Destination by the configuration, null when it names none. */
+  readonly route: string | null
+}
+
+export interface HookEvents {
+  readonly connect: ConnectEvent
+  readonly helo: HeloEvent
+  readonly mail: MailEvent
+  readonly rcpt: RcptEvent
+  readonly data: DataEvent
+  readonly queue: QueueEvent
+}
+
+/** How a plugin's questions about the message are answered: on the asking side, in pieces. */
+export interface MessageReader {
+  readonly sizeBytes: number
+  /** Header fields as received, top to bottom. */
+  headers(): readonly HeaderField[]
+  /** One piece of the message body, undefined behind its end. */
+  bodyChunk(index: number): Promise<Uint8Array | undefined>
+}
+
+/** Octets of one piece of a body. */
+export const BODY_CHUNK_BYTES = 65_536

@@ -1,0 +1,54 @@
+/** Facts about one client connection and the transaction in progress, as plain data (RFC 5321 §2.3, §3.3). */
+
+export type ListenerRole = 'mx' | 'submission' | 'lmtp'
+
+export interface Client {
+  /** IPv4 dotted, or IPv6 in canonical form; an IPv4-mapped address is IPv4. */
+  readonly address: string
+  readonly port: number
+  /** The client network everything is counted by: the IPv4 address itself, the /64 of an IPv6 address. */
+  readonly network: string
+}
+
+export interface Hello {
+  readonly verb: 'HELO' | 'EHLO' | 'LHLO'
+  readonly name: string
+}
+
+/** What plugins are told of a session. A snapshot: made anew whenever a fact changes. */
+export interface Session {
+  /** `s_` and 16 characters. */
+  readonly id: string
+  readonly client: Client
+  readonly role: ListenerRole
+  /** Local address and port of the listener the client reached. */
+  readonly listener: string
+  /** The client is in a network listed under `relay.networks`. */
+  readonly trusted: boolean
+  readonly hello: Hello | null
+  /** Authenticated identity, null without AUTH. */
+  readonly identity: string | null
+}
+
+/** The envelope while it is being collected, from MAIL to the final dot. */
+export interface Transaction {
+  /** Number of this MAIL command within the session, from 1. */
+  readonly number: number
+  /** Reverse-path without brackets; '' is the null reverse-path. */
+  readonly reversePath: string
+  /** SIZE as declared with MAIL (RFC 1870), in octets. */
+  readonly declaredSize: number | null
+  /** Forward-paths accepted so far, in the order given. */
+  readonly recipients: readonly string[]
+}
+
+/** Where a stored transaction came from, frozen at acceptance. */
+export type Origin =
+  | {
+      readonly kind: 'smtp'
+      readonly session: string
+      readonly client: Client
+      readonly hello: Hello | null
+      readonly identity: string | null
+    }
+  | { readonly kind: 'internal'; readonly what: string }

@@ -1,0 +1,210 @@
+/**
+ * The decision record: what every plugin said to every event, "no opinion" too, and what became of the mail. Kept in
+ * memory for the newest sessions; found by session, by queue id, or by the reference in a refusal.
+ */
+import type { Action, Answer, Fault, Reason } from '../mail/answer.ts'
+import type { HookName } from '../mail/hook-events.ts'
+import type { Client } from '../mail/session.ts'
+import type { Clock } from './clock.ts'
+import { newReference } from './identifier.ts'
+
+/** What one plugin, or the core itself, decided. */
+export interface Decision {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly hook: HookName
+  /** `core` when the core itself refused. */
+  readonly plugin: string
+  readonly build: string
+  readonly answer: 'none' | 'reject' | 'defer' | 'disconnect' | 'fault'
+  /** Status, text, code and facts of the refusal, or of the note that came with "no opinion". */
+  readonly status: string
+  readonly text: string
+  readonly code: string
+  readonly facts: Reason['facts']
+  readonly actions: readonly Action[]
+  readonly fault: Fault | null
+  /** What a failing plugin means by configuration; null when it did not fail. */
+  readonly onError: string | null
+  readonly wallMicros: number
+  readonly cpuMicros: number
+  /** Reference given to the client, '' without a refusal. */
+  readonly reference: string
+}
+
+/** One step of a message's way that no plugin decided: a command, a queue id, an attempt. */
+export interface Step {
+  readonly at: number
+  readonly event: string
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** A report of the runner, as far as the record needs it. */
+export interface Reported {
+  readonly plugin: { readonly name: string; readonly build: string; readonly onError: string }
+  readonly answer: Answer | null
+  readonly fault: Fault | null
+  readonly wallMicros: number
+  readonly cpuMicros: number
+}
+
+/** A session as `explain` prints it. */
+export interface RecordedSession {
+  readonly id: string
+  readonly client: Client
+  readonly startedAt: number
+  readonly entries: readonly (Decision | Step)[]
+}
+
+export class SessionRecord {
+  readonly id: string
+  readonly client: Client
+  readonly startedAt: number
+  readonly entries: (Decision | Step)[] = []
+  readonly keys: string[] = []
+  readonly #records: DecisionRecords
+
+  constructor(records: DecisionRecords, id: string, client: Client, startedAt: number) {
+    this.#records = records
+    this.id = id
+    this.client = client
+    this.startedAt = startedAt
+  }
+
+  /** Books a plugin's report. Returns the reference of the refusal it is or may become, '' without one. */
+  decided(hook: HookName, { plugin, answer, fault, wallMicros, cpuMicros }: Reported): string {
+    const refusal = answer?.refusal ?? null
+    const said = refusal ?? answer?.note ?? NOTHING_SAID
+    const refuses = refusal !== null || (fault !== null && plugin.onError === 'defer')
+    const reference = refuses ? this.#reference() : ''
+    this.#push({
+      at: this.#records.clock.now(),
+      hook,
+      plugin: plugin.name,
+      build: plugin.build,
+      answer: fault !== null ? 'fault' : (refusal?.kind ?? 'none'),
+      status: refusal?.status ?? '',
+      text: said.text,
+      code: said.code,
+      facts: said.facts,
+      actions: answer?.actions ?? NO_ACTIONS,
+      fault,
+      onError: fault === null ? null : plugin.onError,
+      wallMicros,
+      cpuMicros,
+      reference,
+    })
+    return reference
+  }
+
+  /** Books a refusal of the core's own; returns its reference. */
+  refused(hook: HookName, status: string, text: string, code: string, facts: Reason['facts'] = {}): string {
+    const reference = this.#reference()
+    this.#push({
+      at: this.#records.clock.now(),
+      hook,
+      plugin: 'core',
+      build: '',
+      answer: status.startsWith('5') ? 'reject' : 'defer',
+      status,
+      text,
+      code,
+      facts,
+      actions: NO_ACTIONS,
+      fault: null,
+      onError: null,
+      wallMicros: 0,
+      cpuMicros: 0,
+      reference,
+    })
+    return reference
+  }
+
+  /** Books a step of the way. */
+  step(event: string, detail: Step['detail'] = {}): void {
+    this.#push({ at: this.#records.clock.now(), event, detail })
+  }
+
+  /** Makes the record findable by a queue id too. */
+  knownAs(queueId: string): void {
+    this.#findableBy(queueId)
+  }
+
+  #reference(): string {
+    const reference = newReference()
+    this.#findableBy(reference)
+    return reference
+  }
+
+  #findableBy(key: string): void {
+    if (this.keys.length >= MAX_KEYS) this.#records.forget(this.keys.splice(0, MAX_KEYS / 4))
+    this.keys.push(key)
+    this.#records.index(key, this)
+  }
+
+  /** A session that goes on for ever may not grow for ever: the oldest entries behind the first few go. */
+  #push(entry: Decision | Step): void {
+    if (this.entries.length >= MAX_ENTRIES) this.entries.splice(KEPT_FROM_START, MAX_ENTRIES / 4)
+    this.entries.push(entry)
+  }
+}
+
+const NO_ACTIONS: readonly Action[] = Object.freeze([])
+const NOTHING_SAID: Reason = Object.freeze({ text: '', code: '', facts: Object.freeze({}) })
+const MAX_ENTRIES = 2_000
+/** References and queue ids one session can be found by: a client that never stops being refused may not fill memory. */
+const MAX_KEYS = 1_000
+const KEPT_FROM_START = 50
+
+/** The ring of the newest sessions. */
+export class DecisionRecords {
+  readonly clock: Clock
+  readonly #capacity: number
+  readonly #sessions = new Map<string, SessionRecord>()
+  readonly #byKey = new Map<string, SessionRecord>()
+
+  /** @param capacity sessions kept, at least 1 */
+  constructor(capacity: number, clock: Clock) {
+    this.#capacity = capacity
+    this.clock = clock
+  }
+
+  /** Opens the record of a new session; the oldest one may go for it. */
+  open(id: string, client: Client): SessionRecord {
+    const record = new SessionRecord(this, id, client, this.clock.now())
+    this.#sessions.set(id, record)
+    if (this.#sessions.size > this.#capacity) this.#forgetOldest()
+    return record
+  }
+
+  /** By session id, queue id or reference; null when it is not, or no longer, known. */
+  find(key: string): RecordedSession | null {
+    const record = this.#sessions.get(key) ?? this.#byKey.get(key)
+    if (record === undefined) return null
+    const { id, client, startedAt, entries } = record
+    return { id, client, startedAt, entries }
+  }
+
+  /** Books a step of a message's way; nothing when its session is no longer known. */
+  stepOf(queueId: string, event: string, detail: Step['detail']): void {
+    this.#byKey.get(queueId)?.step(event, detail)
+  }
+
+  /** For SessionRecord: makes `record` findable by `key`. */
+  index(key: string, record: SessionRecord): void {
+    if (this.#sessions.has(record.id)) this.#byKey.set(key, record)
+  }
+
+  /** For SessionRecord: keys that find nothing any more. */
+  forget(keys: readonly string[]): void {
+    for (const key of keys) this.#byKey.delete(key)
+  }
+
+  #forgetOldest(): void {
+    for (const [id, record] of this.#sessions) {
+      this.#sessions.delete(id)
+      this.forget(record.keys)
+      return
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** Metrics in Prometheus' text form. Values are read when they are asked for, so nothing on the mail path pays for them. */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+
+/** One measured value with its labels. */
+export interface Sample {
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+export interface MetricDefinition {
+  readonly name: string
+  readonly help: string
+  readonly labels?: readonly string[]
+  readonly read: () => readonly Sample[] | Promise<readonly Sample[]>
+}
+
+export class Metrics {
+  readonly #registry = new Registry()
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry, prefix: 'postern_' })
+  }
+
+  /** A value that may go up and down. */
+  gauge({ name, help, labels = [], read }: MetricDefinition): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      collect: async () => {
+        gauge.reset()
+        for (const sample of await read()) gauge.set(sample.labels ?? {}, sample.value)
+      },
+    })
+  }
+
+  /** A value that only grows while the process lives; `read` gives the total. */
+  counter({ name, help, labels = [], read }: MetricDefinition): void {
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      collect: async () => {
+        counter.reset()
+        for (const sample of await read()) counter.inc(sample.labels ?? {}, sample.value)
+      },
+    })
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}
