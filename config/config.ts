@@ -1,0 +1,86 @@
+/** The configuration as the program sees it: every default applied, nothing optional. The schema is in schema.ts. */
+
+import type { ListenerRole } from '../core/mail/session.ts'
+import type { LogLevel } from '../core/observe/log.ts'
+
+export interface Config {
+  /** The file it was read from, absolute; relative paths in it start at its folder. */
+  readonly file: string
+  readonly hostname: string
+  /** Mailbox that answers for us; null: kept in hold as postmaster@hostname. */
+  readonly postmaster: string | null
+  readonly listeners: readonly ListenerConfig[]
+  readonly domains: Readonly<Record<string, DomainConfig>>
+  readonly relay: { readonly networks: readonly string[] }
+  readonly outbound: { readonly route: string | null }
+  readonly queue: QueueConfig
+  readonly limits: LimitsConfig
+  readonly store: StoreConfig
+  readonly admin: { readonly socket: string; readonly http: HostPort | null }
+  readonly plugins: readonly PluginConfig[]
+  readonly lookups: Readonly<Record<string, LookupConfig>>
+  readonly record: { readonly sessions: number }
+  readonly log: { readonly level: LogLevel }
+  readonly stopTimeoutMs: number
+}
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ListenerConfig extends HostPort {
+  readonly role: ListenerRole
+}
+
+export interface DomainConfig {
+  /** `smtp://ip:port`, `maildir:/path`, `discard:`; paths absolute. */
+  readonly deliver: string
+}
+
+export interface QueueConfig {
+  /** Waits before the second, third, … attempt; the last repeats. */
+  readonly retryMs: readonly number[]
+  readonly expireMs: number
+  readonly leaseMs: number
+}
+
+/** Limits of one session or message; `limits: off` sets those that may be switched off to Infinity. */
+export interface LimitsConfig {
+  readonly messageBytes: number
+  readonly recipientsPerMessage: number
+  readonly connections: number
+  readonly connectionsPerNetwork: number
+  readonly messagesPerSession: number
+  readonly errorsPerSession: number
+  readonly idleMs: number
+}
+
+export interface StoreConfig {
+  readonly kind: 'local'
+  readonly directory: string
+  /** Bodies up to this size stand in the database, larger ones in a spool file. */
+  readonly inlineBytes: number
+  /** Free space that must be left on the volume; below it MAIL answers 452. */
+  readonly reserveBytes: number
+}
+
+export type OnError = 'defer' | 'skip' | 'hold'
+
+export interface PluginConfig {
+  /** Shipped plugin (`name:`) or a file of the user's (`path:`). */
+  readonly source:
+    | { readonly kind: 'bundled'; readonly name: string }
+    | { readonly kind: 'file'; readonly path: string }
+  readonly config: Readonly<Record<string, unknown>>
+  /** Critical permissions granted to a plugin of the user's. */
+  readonly grant: Readonly<Record<string, unknown>>
+  readonly onError: OnError
+  /** Place in the configuration file, for messages. */
+  readonly place: string
+}
+
+/** A table plugins may ask by name (permission `lookup`). */
+export type LookupConfig =
+  | { readonly kind: 'list'; readonly entries: readonly string[] }
+  | { readonly kind: 'file'; readonly path: string }

@@ -1,0 +1,154 @@
+/** Settings that passed every check, as the program sees them: numbers in one unit, paths absolute. */
+import { resolve } from 'node:path'
+import type { FromSchema } from 'json-schema-to-ts'
+import { whyNotDomain } from '../core/mail/address.ts'
+import { formatDestination, parseDestination } from '../core/mail/destination.ts'
+import type {
+  Config,
+  DomainConfig,
+  LimitsConfig,
+  LookupConfig,
+  PluginConfig,
+  QueueConfig,
+  StoreConfig,
+} from './config.ts'
+import { socketPath } from './conflicts.ts'
+import { parseDuration } from './durations.ts'
+import { parseEndpoint } from './endpoint.ts'
+import { isHostname } from './formats.ts'
+import { formatNetwork, parseNetwork } from './network.ts'
+import type { SettingPath } from './problem.ts'
+import { SETTINGS } from './settings.ts'
+import { parseSize } from './sizes.ts'
+
+/** `limits: off`: what bounds memory stays bounded. */
+const LIMITS_OFF = {
+  messageBytes: SETTINGS.properties.limits.properties.messageBytes.default,
+  recipientsPerMessage: SETTINGS.properties.limits.properties.recipientsPerMessage.maximum,
+  connections: Number.POSITIVE_INFINITY,
+  connectionsPerNetwork: Number.POSITIVE_INFINITY,
+  messagesPerSession: Number.POSITIVE_INFINITY,
+  errorsPerSession: Number.POSITIVE_INFINITY,
+  idle: SETTINGS.properties.limits.properties.idle.default,
+} as const
+
+/** The file with every default applied. */
+export type Settings = FromSchema<typeof SETTINGS>
+
+export interface Surroundings {
+  /** The configuration file, absolute. */
+  readonly file: string
+  /** Where relative paths start. */
+  readonly folder: string
+  /** The machine's own name. */
+  readonly systemName: string
+  /** `file:line:column` of a setting. */
+  readonly placeOf: (path: SettingPath) => string
+}
+
+export function toConfig(settings: Settings, surroundings: Surroundings): Config {
+  const { file, folder, systemName } = surroundings
+  const { store, admin, outbound, relay } = settings
+  return {
+    file,
+    hostname: settings.hostname?.toLowerCase() ?? defaultHostname(systemName),
+    postmaster: settings.postmaster,
+    listeners: settings.listeners.map(({ address, role }) => ({ ...sure(parseEndpoint(address)), role })),
+    domains: toDomains(settings.domains, folder),
+    relay: { networks: relay.networks.map((text) => formatNetwork(sure(parseNetwork(text)))) },
+    outbound: { route: outbound.route === null ? null : destination(outbound.route, folder) },
+    queue: toQueue(settings.queue),
+    limits: toLimits(settings.limits),
+    store: toStore(store, folder),
+    admin: {
+      socket: socketPath(folder, store.directory, admin.socket),
+      http: admin.http === null || admin.http === 'off' ? null : sure(parseEndpoint(admin.http)),
+    },
+    plugins: settings.plugins.map((plugin, i) => toPlugin(plugin, surroundings, i)),
+    lookups: toLookups(settings.lookups, folder),
+    record: { sessions: settings.record.sessions },
+    log: { level: settings.log.level },
+    stopTimeoutMs: durationMs(settings.stopTimeout),
+  }
+}
+
+/** The machine's name, as a name with a domain (RFC 5321 §2.3.5) even where it has none. */
+function defaultHostname(systemName: string): string {
+  const name = systemName.toLowerCase()
+  if (isHostname(name)) return name
+  return !name.includes('.') && whyNotDomain(name) === null ? `${name}.localdomain` : 'localhost.localdomain'
+}
+
+function toDomains(domains: Settings['domains'], folder: string): Config['domains'] {
+  // No prototype: domains are looked up by what a client wrote, and "constructor" is a domain name.
+  const result: Record<string, DomainConfig> = Object.create(null)
+  for (const [name, { deliver }] of Object.entries(domains))
+    result[name.toLowerCase()] = { deliver: destination(deliver, folder) }
+  return result
+}
+
+function toQueue({ retry, expire, lease }: Settings['queue']): QueueConfig {
+  return { retryMs: retry.map(durationMs), expireMs: durationMs(expire), leaseMs: durationMs(lease) }
+}
+
+function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], folder: string): StoreConfig {
+  return {
+    kind: 'local',
+    directory: resolve(folder, directory),
+    inlineBytes: sizeBytes(inlineBytes),
+    reserveBytes: sizeBytes(reserveBytes),
+  }
+}
+
+function toLimits(limits: Settings['limits']): LimitsConfig {
+  const { messageBytes, idle, ...counts } = typeof limits === 'string' ? LIMITS_OFF : limits
+  return { messageBytes: sizeBytes(messageBytes), ...counts, idleMs: durationMs(idle) }
+}
+
+function toPlugin(
+  plugin: Settings['plugins'][number],
+  { folder, placeOf }: Surroundings,
+  index: number,
+): PluginConfig {
+  const { name = '', path, config, grant, onError } = plugin
+  return {
+    source: path === undefined ? { kind: 'bundled', name } : { kind: 'file', path: resolve(folder, path) },
+    config: withoutPrototype(config),
+    grant: withoutPrototype(grant),
+    onError,
+    place: placeOf(['plugins', index]),
+  }
+}
+
+/** What stands in the file has no prototype already; the schema's defaults have one. */
+function withoutPrototype(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.assign(Object.create(null), settings)
+}
+
+function toLookups(lookups: Settings['lookups'], folder: string): Config['lookups'] {
+  const result: Record<string, LookupConfig> = Object.create(null)
+  for (const [name, table] of Object.entries(lookups))
+    result[name] =
+      typeof table === 'string'
+        ? { kind: 'file', path: resolve(folder, table) }
+        : { kind: 'list', entries: table }
+  return result
+}
+
+function destination(text: string, folder: string): string {
+  return formatDestination(sure(parseDestination(text, folder)))
+}
+
+function durationMs(text: string): number {
+  return sure(parseDuration(text) ?? 'no duration')
+}
+
+function sizeBytes(value: string | number): number {
+  return sure(parseSize(value) ?? 'no size')
+}
+
+/** The schema has looked at it before; a reason here is a bug. */
+function sure<T>(value: T | string): T {
+  if (typeof value === 'string') throw new Error(`a checked setting does not parse: ${value}`)
+  return value
+}

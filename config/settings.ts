@@ -1,0 +1,378 @@
+/**
+ * The configuration file as a JSON Schema: every setting with its unit and its default. `default` is applied when
+ * the file is loaded, so it is written here and nowhere else. Keywords beside those of JSON Schema: `format` (see
+ * formats.ts), `atLeast` and `atMost` (bounds of a duration or a size), `notBuilt` (what the setting will do one day;
+ * `values` says which values are meant, `except` which are not, neither means all).
+ */
+
+const duration = { type: 'string', format: 'duration' } as const
+const size = { type: ['integer', 'string'], format: 'size' } as const
+const count = { type: 'integer', minimum: 1, maximum: 1_000_000 } as const
+
+const listener = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['address'],
+  examples: [{ address: '127.0.0.1:2525' }],
+  properties: {
+    address: {
+      description: 'IP address and port to listen on. Port 0 lets the system choose.',
+      type: 'string',
+      format: 'endpoint',
+      examples: ['127.0.0.1:2525'],
+    },
+    role: {
+      description: 'Who connects here: `mx` for mail from other servers.',
+      enum: ['mx', 'submission', 'lmtp'],
+      default: 'mx',
+      notBuilt: {
+        values: ['submission', 'lmtp'],
+        remedy: 'use "role: mx" and list the clients that may send anywhere under relay.networks',
+      },
+    },
+    tls: {
+      description: '`implicit`: TLS from the first byte on.',
+      notBuilt: { remedy: 'remove it, and let a proxy in front speak TLS if you need it' },
+    },
+    proxy: {
+      description: 'Networks whose PROXY header is believed.',
+      notBuilt: { remedy: 'remove it, and let clients connect without a proxy in between' },
+    },
+  },
+} as const
+
+const plugin = {
+  type: 'object',
+  additionalProperties: false,
+  examples: [{ name: 'relay-control' }],
+  properties: {
+    name: {
+      description: 'A plugin that comes with the gateway.',
+      type: 'string',
+      format: 'name',
+      examples: ['relay-control'],
+    },
+    path: {
+      description: 'A file of your own.',
+      type: 'string',
+      format: 'path',
+      examples: ['./plugins/my-filter.ts'],
+    },
+    config: {
+      description: "The plugin's own settings; the plugin's README lists them.",
+      type: 'object',
+      default: {},
+    },
+    grant: {
+      description: 'Critical permissions it may have, as it asks for them.',
+      type: 'object',
+      default: {},
+    },
+    onError: {
+      description: 'What its failure means: `defer` the mail, `skip` the plugin, or `hold` the message.',
+      enum: ['defer', 'skip', 'hold'],
+      default: 'defer',
+    },
+  },
+} as const
+
+const limits = {
+  description: 'What one client may use; `off` lifts every limit on numbers.',
+  type: ['object', 'string'],
+  format: 'off',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    messageBytes: {
+      ...size,
+      description: 'Size of one message.',
+      atLeast: '1KiB',
+      atMost: '1GiB',
+      default: '25MiB',
+    },
+    recipientsPerMessage: {
+      ...count,
+      description: 'Recipients of one message.',
+      maximum: 50_000,
+      default: 100,
+    },
+    connections: { ...count, description: 'Connections at once, all clients together.', default: 2000 },
+    connectionsPerNetwork: {
+      ...count,
+      description: 'Connections at once from one IPv4 address or one IPv6 /64.',
+      default: 20,
+    },
+    messagesPerSession: { ...count, description: 'Messages in one connection.', default: 100 },
+    errorsPerSession: {
+      ...count,
+      description: 'Mistakes of a client before it is disconnected.',
+      default: 20,
+    },
+    idle: {
+      ...duration,
+      description: 'Silence after which a client is disconnected.',
+      atLeast: '1s',
+      atMost: '1d',
+      default: '5m',
+    },
+  },
+} as const
+
+const queue = {
+  description: 'Mail that is still owed to somebody.',
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    retry: {
+      description: 'Waits before the second attempt, the third, and so on; the last one repeats.',
+      type: 'array',
+      minItems: 1,
+      maxItems: 50,
+      items: { ...duration, atLeast: '100ms', atMost: '20d', examples: ['5m'] },
+      default: ['1m', '5m', '10m', '15m', '30m', '1h', '2h', '4h'],
+    },
+    expire: {
+      ...duration,
+      description: 'Age at which undelivered mail is given up.',
+      atLeast: '1s',
+      atMost: '365d',
+      default: '5d',
+    },
+    lease: {
+      ...duration,
+      description: 'How long an attempt may be silent before another process takes it over.',
+      atLeast: '1s',
+      atMost: '1d',
+      default: '60s',
+    },
+  },
+} as const
+
+const store = {
+  description: 'Where accepted mail is kept.',
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    kind: {
+      description: '`local`: in a folder of this machine.',
+      enum: ['local', 'redis'],
+      default: 'local',
+      notBuilt: { values: ['redis'], remedy: 'use "kind: local" with a "directory"' },
+    },
+    directory: { description: 'The folder.', type: 'string', format: 'path', default: './var' },
+    inlineBytes: {
+      ...size,
+      description: 'Bodies up to this size stand in the database, larger ones in files.',
+      atMost: '64MiB',
+      default: '256KiB',
+    },
+    reserveBytes: {
+      ...size,
+      description: 'Free space below which no mail is accepted.',
+      default: '64MiB',
+    },
+    url: {
+      description: 'Address of a Redis server.',
+      notBuilt: { remedy: 'use "kind: local" and remove it' },
+    },
+  },
+} as const
+
+/** The whole file. */
+export const SETTINGS = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    hostname: {
+      description:
+        "Name this server says to others. Default: the machine's name, with `.localdomain` added when it has no domain.",
+      type: 'string',
+      format: 'hostname',
+      examples: ['mx.example.test'],
+    },
+    postmaster: {
+      description: 'Mailbox of the people who run this server. Default: their mail is kept in hold.',
+      type: ['string', 'null'],
+      format: 'mailbox',
+      default: null,
+      examples: ['admin@example.test'],
+    },
+    listeners: {
+      description: 'Where clients connect.',
+      type: 'array',
+      minItems: 1,
+      maxItems: 100,
+      items: listener,
+      default: [{ address: '127.0.0.1:2525', role: 'mx' }],
+    },
+    domains: {
+      description: 'Domains this server receives mail for, each with where their mail goes.',
+      type: 'object',
+      default: {},
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['deliver'],
+        examples: [{ deliver: 'maildir:./var/mail' }],
+        properties: {
+          deliver: {
+            description: '`smtp://IP:PORT`, `maildir:PATH` or `discard:`.',
+            type: 'string',
+            format: 'destination',
+            examples: ['maildir:./var/mail'],
+          },
+        },
+      },
+    },
+    relay: {
+      description: 'Who may send to any domain.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        networks: {
+          description: 'Networks of trusted clients, in CIDR notation. Default: nobody.',
+          type: 'array',
+          items: { type: 'string', format: 'network', examples: ['127.0.0.0/8'] },
+          default: [],
+        },
+      },
+    },
+    outbound: {
+      description: 'Mail for domains that are not ours.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        route: {
+          description:
+            'Where it goes. Without a route there is nowhere to go: name the server that sends it on.',
+          type: ['string', 'null'],
+          format: 'route',
+          default: null,
+          examples: ['smtp://192.0.2.25:25'],
+          notBuilt: {
+            values: ['mx'],
+            remedy: 'name the server that sends it on, as in  route: smtp://192.0.2.25:25',
+          },
+        },
+      },
+    },
+    queue,
+    limits,
+    store,
+    admin: {
+      description: 'How this server is watched and controlled.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        socket: {
+          description: 'Unix socket of the commands. Default: control.sock in the folder of the store.',
+          type: 'string',
+          format: 'path',
+          examples: ['./var/control.sock'],
+        },
+        http: {
+          description: 'IP address and port of health and metrics, or `off`.',
+          type: ['string', 'null'],
+          format: 'endpoint-or-off',
+          default: '127.0.0.1:8025',
+        },
+      },
+    },
+    plugins: {
+      description: 'Plugins in the order they are asked.',
+      type: 'array',
+      maxItems: 100,
+      items: plugin,
+      default: [],
+    },
+    lookups: {
+      description: 'Tables plugins may ask: a file with one entry a line, or the entries themselves.',
+      type: 'object',
+      default: {},
+      additionalProperties: {
+        type: ['string', 'array'],
+        format: 'path',
+        items: { type: 'string', examples: ['alice@example.test'] },
+        examples: ['./recipients.txt'],
+      },
+    },
+    record: {
+      description: 'What is remembered of past decisions.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        sessions: {
+          description: 'The last so many sessions; 0 for none.',
+          type: 'integer',
+          minimum: 0,
+          maximum: 10_000_000,
+          default: 10_000,
+        },
+      },
+    },
+    log: {
+      description: 'The log, on standard error.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        level: {
+          description: 'The least important lines that are written.',
+          enum: ['debug', 'info', 'warn', 'error', 'silent'],
+          default: 'info',
+        },
+      },
+    },
+    stopTimeout: {
+      ...duration,
+      description: 'How long sessions and deliveries may take to finish when the gateway stops.',
+      atMost: '1h',
+      default: '30s',
+    },
+    workers: {
+      description: 'Processes that receive and deliver mail, or `auto`.',
+      notBuilt: { except: [1], remedy: 'use "workers: 1"' },
+      default: 1,
+    },
+    tls: {
+      description: 'Certificate and key.',
+      notBuilt: { remedy: 'remove it, and let a proxy in front speak TLS if you need it' },
+    },
+    users: {
+      description: 'File with the people who may sign in.',
+      notBuilt: { remedy: 'remove it, and list the clients that may send anywhere under relay.networks' },
+    },
+    dns: {
+      description: 'The resolver.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        servers: {
+          description: 'Name servers to ask. Default: those of the system.',
+          type: 'array',
+          default: [],
+          notBuilt: { except: [[]], remedy: 'use "servers: []"; the name servers of the system are asked' },
+        },
+      },
+    },
+    dkim: {
+      description: 'Keys that mail is signed with.',
+      notBuilt: { remedy: 'remove it, and let the next server (outbound.route) sign' },
+    },
+    shaping: {
+      description: 'How fast mail is sent to whom.',
+      notBuilt: { remedy: 'remove it, and let the next server (outbound.route) set the pace' },
+    },
+    secrets: {
+      description: 'Secrets plugins may use by name.',
+      notBuilt: { remedy: 'write ${env:NAME} or ${file:PATH} in the setting that needs the secret' },
+    },
+  },
+} as const

@@ -1,0 +1,65 @@
+/** The effective configuration in the shape of the file: every default written out, every secret masked. */
+import { stringify } from 'yaml'
+import type { Config, LookupConfig, PluginConfig } from './config.ts'
+import { formatDuration } from './durations.ts'
+import { formatEndpoint } from './endpoint.ts'
+import { maskSecrets, type SecretPaths } from './secrets.ts'
+import { formatSize } from './sizes.ts'
+
+/** What is shown: a configuration that loaded. */
+export interface Shown {
+  readonly config: Config
+  readonly secrets: SecretPaths
+}
+
+/** As plain data. Loading it again gives the same configuration, apart from masked values. */
+export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string, unknown>> {
+  const shown = {
+    hostname: config.hostname,
+    postmaster: config.postmaster,
+    listeners: config.listeners.map(({ role, ...endpoint }) => ({ address: formatEndpoint(endpoint), role })),
+    domains: config.domains,
+    relay: config.relay,
+    outbound: config.outbound,
+    queue: {
+      retry: config.queue.retryMs.map(formatDuration),
+      expire: formatDuration(config.queue.expireMs),
+      lease: formatDuration(config.queue.leaseMs),
+    },
+    limits: limits(config),
+    store: {
+      ...config.store,
+      inlineBytes: formatSize(config.store.inlineBytes),
+      reserveBytes: formatSize(config.store.reserveBytes),
+    },
+    admin: {
+      socket: config.admin.socket,
+      http: config.admin.http === null ? 'off' : formatEndpoint(config.admin.http),
+    },
+    plugins: config.plugins.map(plugin),
+    lookups: Object.fromEntries(Object.entries(config.lookups).map(([name, table]) => [name, lookup(table)])),
+    record: config.record,
+    log: config.log,
+    stopTimeout: formatDuration(config.stopTimeoutMs),
+  }
+  return maskSecrets(shown, secrets) as Record<string, unknown>
+}
+
+/** As YAML. */
+export function formatConfig(shown: Shown): string {
+  return stringify(maskedConfig(shown), { lineWidth: 110 })
+}
+
+function limits({ limits: { messageBytes, idleMs, ...counts } }: Config): unknown {
+  if (counts.connections === Number.POSITIVE_INFINITY) return 'off'
+  return { messageBytes: formatSize(messageBytes), ...counts, idle: formatDuration(idleMs) }
+}
+
+function plugin({ source, config, grant, onError }: PluginConfig): unknown {
+  const which = source.kind === 'bundled' ? { name: source.name } : { path: source.path }
+  return { ...which, config, grant, onError }
+}
+
+function lookup(table: LookupConfig): string | readonly string[] {
+  return table.kind === 'file' ? table.path : table.entries
+}

@@ -1,0 +1,119 @@
+/** What the design has and the gateway does not yet is refused in one sentence, with what to use instead. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseConfig } from '../../config/load.ts'
+
+const notBuilt: readonly (readonly [text: string, place: string, sentence: string, remedy: string])[] = [
+  [
+    'tls: { certificate: a.pem, key: b.pem }',
+    '1:1',
+    'Setting "tls" is not built yet.',
+    'remove it, and let a proxy in front speak TLS if you need it',
+  ],
+  [
+    'users: ./users',
+    '1:1',
+    'Setting "users" is not built yet.',
+    'remove it, and list the clients that may send anywhere under relay.networks',
+  ],
+  [
+    'dkim: {}',
+    '1:1',
+    'Setting "dkim" is not built yet.',
+    'remove it, and let the next server (outbound.route) sign',
+  ],
+  [
+    'shaping: []',
+    '1:1',
+    'Setting "shaping" is not built yet.',
+    'remove it, and let the next server (outbound.route) set the pace',
+  ],
+  [
+    'secrets: { key: x }',
+    '1:1',
+    'Setting "secrets" is not built yet.',
+    'write ${env:NAME} or ${file:PATH} in the setting that needs the secret',
+  ],
+  [
+    'listeners: [{ address: "127.0.0.1:2587", role: submission }]',
+    '1:48',
+    'Setting "listeners[0].role": "submission" is not built yet.',
+    'use "role: mx" and list the clients that may send anywhere under relay.networks',
+  ],
+  [
+    'listeners: [{ address: "127.0.0.1:2424", role: lmtp }]',
+    '1:48',
+    'Setting "listeners[0].role": "lmtp" is not built yet.',
+    'use "role: mx" and list the clients that may send anywhere under relay.networks',
+  ],
+  [
+    'listeners: [{ address: "127.0.0.1:2465", tls: implicit }]',
+    '1:42',
+    'Setting "listeners[0].tls" is not built yet.',
+    'remove it, and let a proxy in front speak TLS if you need it',
+  ],
+  [
+    'listeners: [{ address: "127.0.0.1:2525", proxy: { from: [10.0.0.0/8] } }]',
+    '1:42',
+    'Setting "listeners[0].proxy" is not built yet.',
+    'remove it, and let clients connect without a proxy in between',
+  ],
+  [
+    'outbound: { route: mx }',
+    '1:20',
+    'Setting "outbound.route": "mx" is not built yet.',
+    'name the server that sends it on, as in  route: smtp://192.0.2.25:25',
+  ],
+  [
+    'outbound: { route: "smtp://user:pass@192.0.2.1:587" }',
+    '1:20',
+    'Setting "outbound.route": signing in to the next server is not built yet.',
+    'use a server that knows this one by its IP address, as smtp://IP:PORT',
+  ],
+  [
+    'outbound: { route: "smtp://smart.example.test" }',
+    '1:20',
+    'Setting "outbound.route": finding the next server by its name is not built yet.',
+    "use the server's IP address, as smtp://IP:PORT",
+  ],
+  [
+    'domains: { example.test: { deliver: "lmtp://127.0.0.1:24" } }',
+    '1:37',
+    `Setting "domains['example.test'].deliver": delivery over LMTP is not built yet.`,
+    'use smtp://IP:PORT or maildir:PATH',
+  ],
+  [
+    'domains: { example.test: { deliver: "lmtp+unix:/run/lmtp" } }',
+    '1:37',
+    `Setting "domains['example.test'].deliver": delivery over LMTP is not built yet.`,
+    'use smtp://IP:PORT or maildir:PATH',
+  ],
+  [
+    'store: { kind: redis }',
+    '1:16',
+    'Setting "store.kind": "redis" is not built yet.',
+    'use "kind: local" with a "directory"',
+  ],
+  ['workers: 2', '1:10', 'Setting "workers": 2 is not built yet.', 'use "workers: 1"'],
+  ['workers: auto', '1:10', 'Setting "workers": "auto" is not built yet.', 'use "workers: 1"'],
+  [
+    'dns: { servers: [192.0.2.53] }',
+    '1:8',
+    'Setting "dns.servers" is not built yet.',
+    'use "servers: []"; the name servers of the system are asked',
+  ],
+]
+
+for (const [text, place, sentence, remedy] of notBuilt)
+  test(`not built yet: ${text}`, () => {
+    const loaded = parseConfig(text, 'postern.yaml', {})
+    assert.ok(!loaded.ok)
+    const told = loaded.problems.map(({ code, place: at, message, remedy: fix }) => [code, at, message, fix])
+    assert.deepEqual(told, [['P1150', `postern.yaml:${place}`, sentence, remedy]])
+  })
+
+test('settings that are not built yet may be written with the value they have today', () => {
+  const text =
+    'workers: 1\ndns: { servers: [] }\nstore: { kind: local }\nlisteners: [{ address: "127.0.0.1:0", role: mx }]'
+  assert.equal(parseConfig(text, 'postern.yaml', {}).ok, true)
+})

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { type LoadedConfig, parseConfig } from '../../config/load.ts'
+import { formatConfig } from '../../config/show.ts'
+
+test('the effective configuration is shown as a file, every default written out', () => {
+  const text = `
+domains: { example.test: { deliver: "smtp://192.0.2.1" } }
+queue: { retry: [90s, 60m], lease: 1500ms }
+limits: { messageBytes: 10KB, idle: 120s }
+store: { inlineBytes: 1000000, reserveBytes: 0 }
+admin: { http: off }
+lookups: { staff: [alice@example.test], people: ./people.txt }
+`
+  assert.equal(
+    formatConfig(loaded(text)),
+    `hostname: mx.example.test
+postmaster: null
+listeners:
+  - address: 127.0.0.1:2525
+    role: mx
+domains:
+  example.test:
+    deliver: smtp://192.0.2.1:25
+relay:
+  networks: []
+outbound:
+  route: null
+queue:
+  retry:
+    - 90s
+    - 1h
+  expire: 5d
+  lease: 1500ms
+limits:
+  messageBytes: 10000
+  recipientsPerMessage: 100
+  connections: 2000
+  connectionsPerNetwork: 20
+  messagesPerSession: 100
+  errorsPerSession: 20
+  idle: 2m
+store:
+  kind: local
+  directory: /etc/var
+  inlineBytes: 1000000
+  reserveBytes: 0
+admin:
+  socket: /etc/var/control.sock
+  http: off
+plugins: []
+lookups:
+  staff:
+    - alice@example.test
+  people: /etc/people.txt
+record:
+  sessions: 10000
+log:
+  level: info
+stopTimeout: 30s
+`,
+  )
+})
+
+const files = ['config/postern.yaml', 'config/examples/inbound.yaml', 'config/examples/smarthost.yaml']
+const texts = [
+  'limits: off',
+  'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
+  'plugins: [{ path: ./x.ts, config: { a: [1, { b: null }], "c d": "- e: #" }, grant: { relay.grant: true }, onError: skip }]',
+  ...files.map((file) => readFileSync(file, 'utf8')),
+]
+for (const text of texts)
+  test(`what is shown of "${text.slice(0, 40).split('\n')[0]}" loads as the same configuration`, () => {
+    const first = loaded(text)
+    const again = loaded(formatConfig(first))
+    assert.deepEqual(withoutPlaces(again), withoutPlaces(first))
+  })
+
+function loaded(text: string): Extract<LoadedConfig, { ok: true }> {
+  const result = parseConfig(text, '/etc/postern.yaml', {}, 'mx.example.test')
+  assert.deepEqual(result.ok ? [] : result.problems, [])
+  assert.ok(result.ok)
+  return result
+}
+
+function withoutPlaces({ config }: Extract<LoadedConfig, { ok: true }>): unknown {
+  return structuredClone({ ...config, plugins: config.plugins.map((plugin) => ({ ...plugin, place: '' })) })
+}
