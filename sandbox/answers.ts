@@ -1,0 +1,171 @@
+/** Answers that come over the border, checked field by field against the hook and the plugin's permissions. */
+import { HOOKS } from '../core/hooks/hook-table.ts'
+import type { Action, Answer, Facts, Fault, Reason, Refusal, RefusalKind } from '../core/mail/answer.ts'
+import { parseDestination } from '../core/mail/destination.ts'
+import { isFieldName, isFieldValue } from '../core/mail/header-fields.ts'
+import type { HookName } from '../core/mail/hook-events.ts'
+import type { PermissionSet } from './permissions.ts'
+
+const STATUS = /^[45]\.\d{1,3}\.\d{1,3}$/
+const CODE = /^[A-Z0-9_]{1,64}$/
+const MAX_TEXT_CHARS = 400
+const MAX_FACTS = 32
+const MAX_FACT_CHARS = 500
+const MAX_ACTIONS = 100
+
+/** Fields the core writes itself, and those a removal would break (RFC 5321 §4.4, RFC 8601 §5). */
+const RESERVED_FIELDS = new Set(['received', 'return-path'])
+
+class Invalid extends Error {
+  readonly kind: 'invalid-answer' | 'denied'
+  constructor(kind: 'invalid-answer' | 'denied', message: string) {
+    super(message)
+    this.kind = kind
+  }
+}
+
+/** The answer, or the fault it is. */
+export function checkAnswer(hook: HookName, permissions: PermissionSet, raw: unknown): Answer | Fault {
+  try {
+    if (!Array.isArray(raw)) throw new Invalid('invalid-answer', 'the answer has no form')
+    const [said, actions] = raw as readonly unknown[]
+    return {
+      ...checkSaid(hook, permissions, said),
+      actions: checkActions(hook, permissions, actions),
+    }
+  } catch (error) {
+    if (!(error instanceof Invalid)) throw error
+    return { kind: error.kind, message: error.message, stack: '' }
+  }
+}
+
+/** Whether checking failed. */
+export function isFault(value: Answer | Fault): value is Fault {
+  return 'kind' in value
+}
+
+function checkSaid(
+  hook: HookName,
+  permissions: PermissionSet,
+  said: unknown,
+): Pick<Answer, 'refusal' | 'note'> {
+  if (said === null) return { refusal: null, note: null }
+  if (typeof said !== 'object') throw new Invalid('invalid-answer', 'a hook returns an answer or nothing')
+  const { kind } = said as Record<string, unknown>
+  const reason = checkReason(said as Record<string, unknown>)
+  if (kind === 'pass') return { refusal: null, note: reason }
+  if (kind !== 'reject' && kind !== 'defer' && kind !== 'disconnect')
+    throw new Invalid('invalid-answer', `there is no answer of the kind ${shown(kind)}`)
+  return {
+    refusal: checkRefusal(hook, permissions, kind, said as Record<string, unknown>, reason),
+    note: null,
+  }
+}
+
+function checkRefusal(
+  hook: HookName,
+  permissions: PermissionSet,
+  kind: RefusalKind,
+  { status }: Record<string, unknown>,
+  reason: Reason,
+): Refusal {
+  if (HOOKS[hook].codes[kind] === null) throw new Invalid('invalid-answer', `${hook} cannot ${kind}`)
+  if (typeof status !== 'string' || !STATUS.test(status))
+    throw new Invalid('invalid-answer', `${shown(status)} is no enhanced status code of class 4 or 5`)
+  const permanent = status.startsWith('5')
+  if ((kind === 'reject' && !permanent) || (kind === 'defer' && permanent))
+    throw new Invalid('invalid-answer', `${status} does not fit ${kind}`)
+  const allowed = permanent ? permissions.refuseReject : permissions.refuseDefer
+  if (!allowed)
+    throw new Invalid('denied', `refusing needs the permission refuse: ['${permanent ? 'reject' : 'defer'}']`)
+  return { kind, status, ...reason }
+}
+
+function checkReason({ text, code, facts }: Record<string, unknown>): Reason {
+  if (typeof text !== 'string' || text === '') throw new Invalid('invalid-answer', 'an answer needs a text')
+  if (code !== undefined && (typeof code !== 'string' || !CODE.test(code)))
+    throw new Invalid('invalid-answer', `${shown(code)} is no code: upper-case letters, digits, underscores`)
+  return { text: text.slice(0, MAX_TEXT_CHARS), code: code ?? '', facts: checkFacts(facts) }
+}
+
+function checkFacts(facts: unknown): Facts {
+  if (facts === undefined || facts === null) return {}
+  if (typeof facts !== 'object' || Array.isArray(facts))
+    throw new Invalid('invalid-answer', 'facts must be an object')
+  const entries = Object.entries(facts as Record<string, unknown>).slice(0, MAX_FACTS)
+  return Object.fromEntries(
+    entries.map(([name, value]) => {
+      if (typeof value === 'string') return [name.slice(0, 64), value.slice(0, MAX_FACT_CHARS)]
+      if (typeof value === 'number' || typeof value === 'boolean' || value === null)
+        return [name.slice(0, 64), value]
+      throw new Invalid('invalid-answer', `the fact ${shown(name)} is no text, number or boolean`)
+    }),
+  )
+}
+
+function checkActions(hook: HookName, permissions: PermissionSet, actions: unknown): readonly Action[] {
+  if (!Array.isArray(actions) || actions.length > MAX_ACTIONS)
+    throw new Invalid('invalid-answer', `at most ${MAX_ACTIONS} actions`)
+  return actions.map((action: unknown) => {
+    if (typeof action !== 'object' || action === null)
+      throw new Invalid('invalid-answer', 'an action has no form')
+    return checkAction(hook, permissions, action as Record<string, unknown>)
+  })
+}
+
+function checkAction(hook: HookName, permissions: PermissionSet, action: Record<string, unknown>): Action {
+  const { kind } = action
+  if (!(HOOKS[hook].actions as readonly unknown[]).includes(kind))
+    throw new Invalid('invalid-answer', `${shown(kind)} means nothing at ${hook}`)
+  switch (kind as Action['kind']) {
+    case 'header.add':
+      return checkHeaderAdd(permissions, action)
+    case 'header.remove':
+      return { kind: 'header.remove', name: writableField(permissions, action['name']) }
+    case 'relay.grant':
+      if (!permissions.relayGrant) throw new Invalid('denied', 'relay.grant was not granted to this plugin')
+      return { kind: 'relay.grant' }
+    case 'route.set':
+      return checkRoute(permissions, action)
+    case 'hold':
+      if (!permissions.hold) throw new Invalid('denied', 'holding mail needs the permission hold')
+      if (typeof action['text'] !== 'string') throw new Invalid('invalid-answer', 'a hold needs a reason')
+      return { kind: 'hold', text: action['text'].slice(0, MAX_TEXT_CHARS) }
+  }
+}
+
+function checkHeaderAdd(permissions: PermissionSet, { name, value }: Record<string, unknown>): Action {
+  const field = writableField(permissions, name)
+  if (typeof value !== 'string' || !isFieldValue(value))
+    throw new Invalid('invalid-answer', `the value of ${field} has a control character or is too long`)
+  return { kind: 'header.add', name: field, value }
+}
+
+function writableField(permissions: PermissionSet, name: unknown): string {
+  if (typeof name !== 'string' || !isFieldName(name))
+    throw new Invalid('invalid-answer', `${shown(name)} names no field`)
+  const lower = name.toLowerCase()
+  if (RESERVED_FIELDS.has(lower)) throw new Invalid('denied', `${name} belongs to the gateway`)
+  if (!permissions.headersWrite.matches(lower))
+    throw new Invalid('denied', `writing ${name} needs the permission headers.write: ['${name}']`)
+  return name
+}
+
+function checkRoute(
+  permissions: PermissionSet,
+  { destination, recipients }: Record<string, unknown>,
+): Action {
+  if (typeof destination !== 'string') throw new Invalid('invalid-answer', 'a route needs a destination')
+  const parsed = parseDestination(destination)
+  if (typeof parsed === 'string') throw new Invalid('invalid-answer', `${shown(destination)}: ${parsed}`)
+  if (!permissions.routeSet.matches(destination))
+    throw new Invalid('denied', `sending to ${destination} was not granted to this plugin (route.set)`)
+  if (recipients === null) return { kind: 'route.set', destination, recipients: null }
+  if (!Array.isArray(recipients) || !recipients.every((recipient) => typeof recipient === 'string'))
+    throw new Invalid('invalid-answer', 'the recipients of a route are a list of addresses')
+  return { kind: 'route.set', destination, recipients: recipients as readonly string[] }
+}
+
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? String(value)).slice(0, 80)
+}

@@ -1,0 +1,252 @@
+/**
+ * What a plugin's author imports as `postern`. The functions run inside the plugin's isolate; everything a plugin can
+ * do besides answering comes to it as tools with each call.
+ *
+ * @example
+ * export default definePlugin({
+ *   name: 'no-noreply', version: '1.0.0', api: 1,
+ *   permissions: { refuse: ['reject'] },
+ *   hooks: {
+ *     mail({ transaction }) {
+ *       if (transaction.reversePath.startsWith('noreply@'))
+ *         return reject('5.7.1', 'We like to be able to answer', { code: 'NOREPLY' })
+ *     },
+ *   },
+ * })
+ */
+import type { Facts } from '../../core/mail/answer.ts'
+import type { HookEvents } from '../../core/mail/hook-events.ts'
+import type { HeaderField } from '../../core/mail/message.ts'
+
+export type { Facts } from '../../core/mail/answer.ts'
+export type * from '../../core/mail/hook-events.ts'
+export type { HeaderField } from '../../core/mail/message.ts'
+export type * from '../../core/mail/session.ts'
+
+/** Gives a refusal or a note its code and the values compared; `explain` shows both. */
+export interface Why {
+  /** Stable and easy to search for: upper-case letters, digits, underscores. */
+  readonly code?: string
+  readonly facts?: Facts
+}
+
+/** What a hook may return. Nothing at all is "no opinion": the next plugin is asked. */
+export type HookAnswer = PluginRefusal | PluginNote | undefined | void
+
+export interface PluginRefusal extends Why {
+  readonly kind: 'reject' | 'defer' | 'disconnect'
+  readonly status: string
+  readonly text: string
+}
+
+export interface PluginNote extends Why {
+  readonly kind: 'pass'
+  readonly text: string
+}
+
+/**
+ * Refuses for good. The client hears `text` and a reference; the basic reply code follows from the hook.
+ *
+ * @param status enhanced status code of class 5 (RFC 3463), such as '5.7.1'
+ */
+export function reject(status: string, text: string, why: Why = {}): PluginRefusal {
+  return { kind: 'reject', status, text, ...why }
+}
+
+/**
+ * Refuses for now; the client is to try again.
+ *
+ * @param status enhanced status code of class 4 (RFC 3463), such as '4.7.1'
+ */
+export function defer(status: string, text: string, why: Why = {}): PluginRefusal {
+  return { kind: 'defer', status, text, ...why }
+}
+
+/** Refuses and ends the connection. @param status enhanced status code of class 4 or 5 */
+export function disconnect(status: string, text: string, why: Why = {}): PluginRefusal {
+  return { kind: 'disconnect', status, text, ...why }
+}
+
+/** No opinion, and why: nothing changes for the mail, `explain` shows the reason. */
+export function pass(text: string, why: Why = {}): PluginNote {
+  return { kind: 'pass', text, ...why }
+}
+
+/** Values kept between sessions; keys must match a pattern of the permission `kv`. */
+export interface KeyValue {
+  /** The value, or undefined when there is none or its time is over. */
+  get(key: string): Promise<string | undefined>
+  /** @param options.ttlSeconds life of the value in seconds, 1 to 31 536 000; there is no value without an end */
+  set(key: string, value: string, options: { readonly ttlSeconds: number }): Promise<void>
+  /** Adds to a counter, which starts its life at 0. Returns the new value. */
+  increment(key: string, options: { readonly by?: number; readonly ttlSeconds: number }): Promise<number>
+  delete(key: string): Promise<void>
+}
+
+/** Tables of the configuration, by name; each needs the permission `lookup`. */
+export interface Lookup {
+  /** Whether the table has this entry; letter case does not matter. */
+  has(table: string, entry: string): Promise<boolean>
+}
+
+/** Header fields of the message as received; hook `data`, permission `headers.read`. */
+export interface Headers {
+  /** All fields, top to bottom. */
+  all(): readonly HeaderField[]
+  /** Value of the first field of this name, unfolded, undefined when there is none. */
+  first(name: string): string | undefined
+  /** Adds a field above the others; permission `headers.write` must name it. */
+  add(name: string, value: string): void
+  /** Removes every field of this name; permission `headers.write` must name it. */
+  remove(name: string): void
+}
+
+/** Octets of the message behind the header; hook `data`, permission `body.read`. */
+export interface Body {
+  /** Piece number `index` (0, 1, …) of at most 65 536 octets, one character an octet; undefined behind the end. */
+  chunk(index: number): Promise<string | undefined>
+}
+
+/** Lets this recipient through although its domain may not be ours; hook `rcpt`, permission `relay.grant`. */
+export interface Relay {
+  grant(): void
+}
+
+/** Where copies go; hooks `data` and `queue`, permission `route.set`. The first route given to a recipient stands. */
+export interface Route {
+  /** @param recipients those it is for; all of them when left out */
+  set(destination: string, recipients?: readonly string[]): void
+}
+
+/** One line in the gateway's log with the plugin's name and the session; at most 1 000 characters. */
+export interface PluginLog {
+  info(text: string, fields?: Facts): void
+  warn(text: string, fields?: Facts): void
+}
+
+/** What a plugin can do besides answering. Each use is checked outside the sandbox. */
+export interface Tools {
+  readonly kv: KeyValue
+  readonly lookup: Lookup
+  readonly headers: Headers
+  readonly body: Body
+  readonly relay: Relay
+  readonly route: Route
+  readonly log: PluginLog
+  /** Keeps the message in hold until an operator releases it; permission `hold`. */
+  hold(reason: string): void
+}
+
+/** What a plugin asks for; everything not asked for is refused. */
+export interface Permissions {
+  /** Key patterns: literal, or with one `*` at the end. */
+  readonly kv?: readonly string[]
+  /** Names of lookup tables. */
+  readonly lookup?: readonly string[]
+  readonly 'headers.read'?: true
+  /** Field names it may add or remove: literal, or with one `*` at the end. */
+  readonly 'headers.write'?: readonly string[]
+  readonly 'body.read'?: true
+  readonly refuse?: readonly ('reject' | 'defer')[]
+  readonly hold?: true
+  /** Critical: decides who may send anywhere. */
+  readonly 'relay.grant'?: true
+  /** Critical: destinations it may send mail to; literal, or with one `*` at the end. */
+  readonly 'route.set'?: readonly string[]
+}
+
+/** Schema of a plugin's configuration: a small part of JSON Schema, checked inside the plughost. */
+export type ConfigSchema =
+  | ({ readonly type: 'string'; readonly enum?: readonly string[]; readonly default?: string } & SchemaNotes &
+      LengthBounds)
+  | ({ readonly type: 'integer' | 'number'; readonly default?: number } & SchemaNotes & NumberBounds)
+  | ({ readonly type: 'boolean'; readonly default?: boolean } & SchemaNotes)
+  | ({
+      readonly type: 'array'
+      readonly items: ConfigSchema
+      readonly default?: readonly unknown[]
+      readonly maxItems?: number
+    } & SchemaNotes)
+  | ObjectSchema
+
+export interface ObjectSchema extends SchemaNotes {
+  readonly type: 'object'
+  readonly properties?: Readonly<Record<string, ConfigSchema>>
+  readonly required?: readonly string[]
+  /** Schema of the values of keys not listed; without it such keys are refused. */
+  readonly additionalProperties?: ConfigSchema
+  readonly default?: Readonly<Record<string, unknown>>
+}
+
+interface SchemaNotes {
+  readonly description?: string
+}
+interface NumberBounds {
+  readonly minimum?: number
+  readonly maximum?: number
+}
+interface LengthBounds {
+  readonly minLength?: number
+  readonly maxLength?: number
+}
+
+/** The value a schema describes, with its defaults applied. */
+export type ConfigOf<S> = S extends { readonly type: 'string'; readonly enum: readonly (infer E)[] }
+  ? E
+  : S extends { readonly type: 'string' }
+    ? string
+    : S extends { readonly type: 'integer' | 'number' }
+      ? number
+      : S extends { readonly type: 'boolean' }
+        ? boolean
+        : S extends { readonly type: 'array'; readonly items: infer I }
+          ? readonly ConfigOf<I>[]
+          : S extends { readonly type: 'object' }
+            ? ObjectOf<S>
+            : Readonly<Record<string, never>>
+
+type ObjectOf<S> = (S extends { readonly properties: infer P } ? PropertiesOf<P, RequiredKeys<S>> : unknown) &
+  (S extends { readonly additionalProperties: infer V } ? Readonly<Record<string, ConfigOf<V>>> : unknown)
+
+type RequiredKeys<S> = S extends { readonly required: readonly (infer K)[] } ? K : never
+
+type PropertiesOf<P, R> = {
+  readonly [K in keyof P as P[K] extends { readonly default: unknown }
+    ? K
+    : K extends R
+      ? K
+      : never]: ConfigOf<P[K]>
+} & {
+  readonly [K in keyof P as P[K] extends { readonly default: unknown }
+    ? never
+    : K extends R
+      ? never
+      : K]?: ConfigOf<P[K]>
+}
+
+/** One function per hook; a promise is waited for. */
+export type Hooks<C> = {
+  readonly [H in keyof HookEvents]?: (
+    event: HookEvents[H],
+    tools: Tools,
+    config: C,
+  ) => HookAnswer | Promise<HookAnswer>
+}
+
+export interface PluginDefinition<S extends ConfigSchema | undefined> {
+  /** Lower-case letters, digits and hyphens, at most 40. */
+  readonly name: string
+  readonly version: string
+  /** Version of this interface: 1. */
+  readonly api: 1
+  readonly permissions?: Permissions
+  readonly config?: S
+  readonly hooks: Hooks<ConfigOf<S>>
+}
+
+/** Gives the definition its types; the configuration's type follows from its schema. */
+export function definePlugin<const S extends ConfigSchema | undefined = undefined>(
+  definition: PluginDefinition<S>,
+): PluginDefinition<S> {
+  return definition
+}

@@ -1,0 +1,143 @@
+/** One call in flight: which plugins are asked, how far it got, and when it is given up. */
+import type { Fault } from '../core/mail/answer.ts'
+import type { HookName, MessageReader } from '../core/mail/hook-events.ts'
+import type { RawReport } from './protocol/parse.ts'
+
+export interface Question {
+  readonly hook: HookName
+  /** Numbers of the plugins, in order of asking. */
+  readonly plugins: readonly number[]
+  readonly eventJson: string
+  /** JSON of the header fields, '' when none of these plugins may see them. */
+  readonly fieldsJson: string
+  readonly message: MessageReader | null
+  readonly session: string
+  readonly pluginMs: number
+  readonly chainMs: number
+}
+
+/** A report the border made: the plughost's own, or a fault found on this side. */
+export interface CallReport {
+  readonly plugin: number
+  /** Unchecked answer; null with a fault. */
+  readonly answer: unknown
+  readonly fault: Fault | null
+  readonly cpuMicros: number
+  readonly wallMicros: number
+}
+
+/** What became of a call after it was told something. */
+export type Progress = 'goes-on' | 'over' | 'ask-again'
+
+const NO_OPINION_RAW: unknown = Object.freeze([null, Object.freeze([])])
+
+export class Call {
+  readonly id: number
+  readonly question: Question
+  readonly reports: CallReport[] = []
+  /** The plugin being asked made an effect that changes something: asking it again would make it twice. */
+  wrote = false
+  readonly #resolve: (reports: readonly CallReport[]) => void
+  readonly #chainEndsAt: number
+  #pluginStartedAt: number
+  #askedAgain = false
+  /** Known to fail when its turn comes: it killed the plughost while earlier answers of this call were lost with it. */
+  #condemned: { readonly plugin: number; readonly fault: Fault } | null = null
+
+  constructor(
+    id: number,
+    question: Question,
+    now: number,
+    resolve: (reports: readonly CallReport[]) => void,
+  ) {
+    this.id = id
+    this.question = question
+    this.#resolve = resolve
+    this.#pluginStartedAt = now
+    this.#chainEndsAt = now + question.chainMs
+  }
+
+  /** The plugin whose turn it is, undefined when all were asked. */
+  get turn(): number | undefined {
+    return this.question.plugins[this.reports.length]
+  }
+
+  /** Plugins still to be asked, up to one known to fail. */
+  get remaining(): readonly number[] {
+    const rest = this.question.plugins.slice(this.reports.length)
+    const end = this.#condemned === null ? -1 : rest.indexOf(this.#condemned.plugin)
+    return end < 0 ? rest : rest.slice(0, end)
+  }
+
+  /** Books what the plughost reports. @returns null when it reports about a plugin that was not asked */
+  take(report: RawReport, now: number): Progress | null {
+    if (report.plugin !== this.turn) return null
+    const { plugin, cpuMicros, wallMicros, body } = report
+    if (report.kind === 3) return this.#lost('its isolate ended while it waited')
+    if (report.kind === 2) return this.fail(faultOf(body), cpuMicros, wallMicros)
+    const answer = report.kind === 0 ? NO_OPINION_RAW : body
+    this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros })
+    this.#pluginStartedAt = now
+    this.wrote = false
+    return isRefusal(answer) || this.turn === undefined ? 'over' : this.#meetCondemned()
+  }
+
+  /** The plugin whose turn it is failed. */
+  fail(fault: Fault, cpuMicros = 0, wallMicros = 0): Progress {
+    const plugin = this.turn
+    if (plugin !== undefined) this.reports.push({ plugin, answer: null, fault, cpuMicros, wallMicros })
+    return 'over'
+  }
+
+  /** The plughost died. `guilty`: the plugin it died in, when that was in this call. */
+  hostDied(guilty: number | null, fault: Fault): Progress {
+    if (guilty === null) return this.#lost('its plughost ended while it waited')
+    const position = this.question.plugins.indexOf(guilty)
+    if (position < this.reports.length) return this.#lost('its plughost ended while it waited')
+    this.#condemned = { plugin: guilty, fault }
+    if (position === this.reports.length) return this.#meetCondemned()
+    return this.wrote ? this.fail(fault) : 'ask-again'
+  }
+
+  /** A fault when the plugin or the whole chain took too long, null when there is time left. */
+  overdue(now: number): Fault | null {
+    const { hook, pluginMs, chainMs } = this.question
+    if (now - this.#pluginStartedAt > pluginMs)
+      return { kind: 'timeout', message: `no answer within ${pluginMs} ms in ${hook}`, stack: '' }
+    if (now > this.#chainEndsAt)
+      return { kind: 'timeout', message: `${hook} took longer than ${chainMs} ms in all`, stack: '' }
+    return null
+  }
+
+  resolve(): void {
+    this.#resolve(this.reports)
+  }
+
+  /** Innocent of what happened: asked once more, unless an effect would happen twice. */
+  #lost(why: string): Progress {
+    if (this.wrote || this.#askedAgain) return this.fail({ kind: 'unavailable', message: why, stack: '' })
+    this.#askedAgain = true
+    return 'ask-again'
+  }
+
+  #meetCondemned(): Progress {
+    if (this.#condemned === null || this.#condemned.plugin !== this.turn) return 'goes-on'
+    return this.fail(this.#condemned.fault)
+  }
+}
+
+function isRefusal(answer: unknown): boolean {
+  const said = (answer as readonly unknown[])[0] as { kind?: unknown } | null
+  return said !== null && typeof said === 'object' && said.kind !== 'pass'
+}
+
+const FAULT_KINDS = new Set(['throw', 'timeout', 'memory', 'unavailable'])
+
+function faultOf(body: unknown): Fault {
+  const { kind, message, stack } = body as { kind: unknown; message: unknown; stack: unknown }
+  return {
+    kind: FAULT_KINDS.has(String(kind)) ? (kind as Fault['kind']) : 'throw',
+    message: String(message).slice(0, 500),
+    stack: String(stack).slice(0, 4000),
+  }
+}

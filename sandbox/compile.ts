@@ -1,0 +1,150 @@
+/**
+ * A plugin's source: found, read, its types stripped. Stripping keeps every line and column, so a stack trace shows the
+ * author's own. Nothing of the plugin runs here.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { basename, dirname, join, relative } from 'node:path'
+import type { PluginConfig } from '../config/config.ts'
+import type { Problem } from '../config/problem.ts'
+import { closest } from '../config/suggestion.ts'
+
+export interface CompiledPlugin {
+  /** `bundled`, or the file as the administrator would write it. */
+  readonly source: string
+  readonly file: string
+  /** TypeScript as written, for code frames. */
+  readonly text: string
+  readonly code: string
+  /** `sha256:` and 12 characters of the source. */
+  readonly build: string
+}
+
+/** Octets of the largest plugin. */
+const MAX_SOURCE_BYTES = 1024 * 1024
+const BUNDLED = join(import.meta.dirname, '..', 'plugins')
+
+/** Compiles the plugin an entry of the configuration names. */
+export function compilePlugin({ source, place }: PluginConfig): CompiledPlugin | Problem {
+  const file = source.kind === 'bundled' ? bundledFile(source.name) : userFile(source.path)
+  if (file === null)
+    return source.kind === 'bundled' ? notInstalled(source.name, place) : notFound(source.path, place)
+  const text = readFileSync(file, 'utf8')
+  if (Buffer.byteLength(text) > MAX_SOURCE_BYTES)
+    return problem('P1004', file, 'The plugin is larger than 1 MiB.', 'put its data into a lookup table')
+  const code = withoutTypes(text, file)
+  if (typeof code !== 'string') return code
+  const build = `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
+  return { source: source.kind === 'bundled' ? 'bundled' : shownPath(file), file, text, code, build }
+}
+
+/** JavaScript of a TypeScript text, or what cannot be stripped and where. */
+export function withoutTypes(text: string, file: string): string | Problem {
+  try {
+    return quietly(() => stripTypeScriptTypes(text, { mode: 'strip', sourceUrl: file }))
+  } catch (error) {
+    return syntaxProblem(error as Error & { code?: string }, file, text)
+  }
+}
+
+/** A problem with a plugin, at a place in its source when a word of it can be found. */
+export function problemIn(
+  code: string,
+  { file, text }: { readonly file: string; readonly text: string },
+  word: RegExp | null,
+  message: string,
+  remedy: string,
+): Problem {
+  const at = word === null ? -1 : text.search(word)
+  if (at < 0) return problem(code, file, message, remedy)
+  const line = text.slice(0, at).split('\n').length
+  const column = at - text.lastIndexOf('\n', at - 1)
+  return problemAt(code, file, text, line, column, message, remedy)
+}
+
+/** A problem at a line and column of a text, with the line shown. */
+export function problemAt(
+  code: string,
+  file: string,
+  text: string,
+  line: number,
+  column: number,
+  message: string,
+  remedy: string,
+): Problem {
+  const shown = text.split('\n')[line - 1] ?? ''
+  const gutter = String(line).padStart(4)
+  const frame = `${gutter} | ${shown}\n     | ${' '.repeat(Math.max(0, column - 1))}^`
+  return { code, place: `${shownPath(file)}:${line}:${column}`, message, remedy, frame }
+}
+
+function problem(code: string, file: string, message: string, remedy: string): Problem {
+  return { code, place: shownPath(file), message, remedy }
+}
+
+function bundledFile(name: string): string | null {
+  const file = join(BUNDLED, name, 'index.ts')
+  return /^[a-z][a-z0-9-]*$/.test(name) && existsSync(file) ? file : null
+}
+
+/** The file itself, or the index.ts of a folder. */
+function userFile(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isFile()) return path
+  const inside = join(path, 'index.ts')
+  return stat?.isDirectory() && existsSync(inside) ? inside : null
+}
+
+/** Names of the plugins that come with the gateway. */
+export function bundledNames(): readonly string[] {
+  const entries = readdirSync(BUNDLED, { withFileTypes: true })
+  return entries.filter((entry) => bundledFile(entry.name) !== null).map((entry) => entry.name)
+}
+
+function notInstalled(name: string, place: string): Problem {
+  const names = bundledNames()
+  const meant = closest(name, names)
+  const remedy =
+    meant === null
+      ? `plugins that come with the gateway are ${names.join(', ')}; for one of your own write "path: ./plugins/${name}.ts"`
+      : `did you mean "${meant}"? For a plugin of your own write "path: ./plugins/${name}.ts"`
+  return { code: 'P1001', place, message: `There is no plugin called "${name}".`, remedy }
+}
+
+function notFound(path: string, place: string): Problem {
+  const message = `The plugin ${path} cannot be found.`
+  return { code: 'P1002', place, message, remedy: 'name an existing .ts file, or a folder with an index.ts' }
+}
+
+function syntaxProblem(error: Error & { code?: string }, file: string, text: string): Problem {
+  // The first lines of the stack are `file:line`, the line itself, and a mark under the place.
+  const lines = (error.stack ?? '').split('\n')
+  const line = Number(/:(\d+)$/.exec(lines[0] ?? '')?.[1] ?? 1)
+  const column = (lines.find((candidate) => /^\s*\^+\s*$/.test(candidate))?.indexOf('^') ?? 0) + 1
+  const unsupported = error.code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'
+  const what = unsupported
+    ? `${error.message.replace(/ is not supported in strip-only mode.*/s, '')} cannot be used in a plugin.`
+    : `Syntax error: ${error.message.split('\n')[0]?.slice(0, 120)}.`
+  const remedy = unsupported
+    ? 'use erasable TypeScript only: an object "as const" for an enum, plain fields for parameter properties'
+    : 'correct the line; an editor with TypeScript shows the same'
+  return problemAt('P1005', file, text, line, column, what, remedy)
+}
+
+/** The path as people write it: from here when it is below here. */
+export function shownPath(file: string): string {
+  const near = relative(process.cwd(), file)
+  return near.startsWith('..') ? file : near || basename(dirname(file))
+}
+
+/** Stripping is stable enough for us and announces itself as experimental at its first use. */
+function quietly<T>(work: () => T): T {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return work()
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}

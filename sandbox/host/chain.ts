@@ -1,0 +1,230 @@
+/** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
+import type { AskHead, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
+import { completeConfiguration } from './configuration.ts'
+import { IsolateFault, PluginIsolate } from './engine.ts'
+
+/** Where a chain's results go. */
+export interface Outlet {
+  reports(call: number, reports: readonly PluginReportTuple[]): void
+  effect(call: number, effect: number, plugin: number, method: string, args: unknown): void
+  log(call: number, plugin: number, level: string, text: string, fields: unknown): void
+  /** Called before each stay in an isolate: what a death from here on is blamed on. */
+  entering(plugin: number, call: number): void
+}
+
+interface Loaded {
+  readonly request: LoadRequest
+  readonly config: string
+  isolate: PluginIsolate | null
+}
+
+interface Call {
+  readonly id: number
+  readonly head: AskHead
+  readonly event: string
+  readonly fields: string
+  /** Index in head.plugins of the one being asked. */
+  at: number
+  /** Reports not sent yet. */
+  reports: PluginReportTuple[]
+  startedAt: number
+  cpuMicros: number
+}
+
+/** A command out of an isolate; see the prelude. */
+type Command =
+  | readonly ['v', number, unknown?, unknown?]
+  | readonly ['f', number, string, string]
+  | readonly ['c', number, number, string, unknown]
+  | readonly ['l', number, string, string, unknown]
+
+export class Chains {
+  readonly #outlet: Outlet
+  readonly #plugins = new Map<number, Loaded>()
+  readonly #calls = new Map<number, Call>()
+
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet
+  }
+
+  /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
+  load(plugin: number, request: LoadRequest): unknown {
+    this.#outlet.entering(plugin, 0)
+    const isolate = new PluginIsolate(request)
+    try {
+      const manifest: unknown = JSON.parse(isolate.manifestJson)
+      const schema = (manifest as { config?: unknown }).config ?? null
+      const config = JSON.stringify(completeConfiguration(schema, request.config))
+      isolate.configure(config)
+      this.#plugins.set(plugin, { request, config, isolate })
+      return manifest
+    } catch (error) {
+      isolate.dispose()
+      throw error
+    }
+  }
+
+  ask(id: number, head: AskHead, event: string, fields: string): void {
+    const call: Call = { id, head, event, fields, at: 0, reports: [], startedAt: 0, cpuMicros: 0 }
+    this.#calls.set(id, call)
+    this.#advance(call)
+  }
+
+  /** An effect's result: the plugin that waits for it goes on. */
+  settle(id: number, plugin: number, effect: number, ok: boolean, value: unknown): void {
+    const call = this.#calls.get(id)
+    const loaded = this.#plugins.get(plugin)
+    if (call === undefined || loaded?.isolate == null || call.head.plugins[call.at] !== plugin) return
+    const { now, seed } = call.head
+    this.#stay(call, plugin, loaded, (isolate) =>
+      isolate.settle(now, seed, effect, ok, JSON.stringify(value) ?? ''),
+    )
+    this.#advanceIfOver(call)
+  }
+
+  cancel(id: number): void {
+    const call = this.#calls.get(id)
+    if (call === undefined) return
+    this.#calls.delete(id)
+    const plugin = call.head.plugins[call.at]
+    const isolate = plugin === undefined ? null : this.#plugins.get(plugin)?.isolate
+    try {
+      isolate?.cancel(id)
+    } catch (error) {
+      if (!(error instanceof IsolateFault)) throw error
+    }
+  }
+
+  /** Asks plugin after plugin for as long as they answer at once. */
+  #advance(call: Call): void {
+    while (this.#calls.has(call.id)) {
+      const plugin = call.head.plugins[call.at]
+      if (plugin === undefined) return this.#end(call)
+      call.startedAt = performance.now()
+      call.cpuMicros = 0
+      const before = call.at
+      const loaded = this.#plugins.get(plugin)
+      if (loaded === undefined) this.#fault(call, plugin, 'unavailable', 'the plugin is not loaded', '')
+      else this.#start(call, plugin, loaded)
+      if (call.at === before) return this.#flush(call)
+    }
+  }
+
+  #advanceIfOver(call: Call): void {
+    if (!this.#calls.has(call.id)) return
+    if (call.startedAt === 0) this.#advance(call)
+    else this.#flush(call)
+  }
+
+  #start(call: Call, plugin: number, loaded: Loaded): void {
+    const { hook, now, seed } = call.head
+    const said = this.#stay(call, plugin, loaded, (isolate) =>
+      isolate.start(now, seed, call.id, hook, call.event, call.fields),
+    )
+    if (!said) this.#report(call, [plugin, 0, 0, 0])
+  }
+
+  /**
+   * One stay in an isolate, then its commands. Whatever goes wrong becomes a report.
+   *
+   * @returns false when the plugin had no opinion and nothing else to say
+   */
+  #stay(call: Call, plugin: number, loaded: Loaded, enter: (isolate: PluginIsolate) => boolean): boolean {
+    this.#outlet.entering(plugin, call.id)
+    try {
+      const isolate = (loaded.isolate ??= reloaded(loaded))
+      const before = isolate.cpuMicros()
+      let said = true
+      let threw = false
+      try {
+        said = enter(isolate)
+      } catch (error) {
+        threw = true
+        // A promise nobody waits for was rejected: the plugin's fault, not this call's. What it did say still counts.
+        if (!(error instanceof IsolateFault) || error.kind !== 'throw') throw error
+        this.#outlet.log(0, plugin, 'warn', `unhandled rejection: ${error.message}`, null)
+      }
+      const commands = said ? isolate.drain(threw) : ''
+      call.cpuMicros += isolate.cpuMicros() - before
+      if (commands !== '') this.#obey(plugin, JSON.parse(commands) as readonly Command[])
+      return said
+    } catch (error) {
+      if (!(error instanceof IsolateFault)) throw error
+      this.#isolateGone(call, plugin, loaded, error)
+      return true
+    }
+  }
+
+  /** After a timeout or a memory fault the isolate is not touched again; other calls waiting in it are lost with it. */
+  #isolateGone(guilty: Call, plugin: number, loaded: Loaded, fault: IsolateFault): void {
+    loaded.isolate?.dispose()
+    loaded.isolate = null
+    this.#fault(guilty, plugin, fault.kind, fault.message, fault.isolateStack)
+    for (const call of [...this.#calls.values()]) {
+      if (call === guilty || call.head.plugins[call.at] !== plugin) continue
+      call.reports.push([plugin, 3, 0, 0])
+      this.#end(call)
+    }
+  }
+
+  #obey(plugin: number, commands: readonly Command[]): void {
+    for (const command of commands) {
+      if (command[0] === 'c') this.#ask(plugin, command)
+      else if (command[0] === 'l') this.#outlet.log(command[1], plugin, command[2], command[3], command[4])
+      else this.#answered(plugin, command)
+    }
+  }
+
+  /** Earlier answers go first: the worker believes an effect only of the plugin whose turn it is. */
+  #ask(plugin: number, [, effect, id, method, args]: Extract<Command, readonly ['c', ...unknown[]]>): void {
+    const call = this.#calls.get(id)
+    if (call !== undefined) this.#flush(call)
+    this.#outlet.effect(id, effect, plugin, method, args)
+  }
+
+  #answered(plugin: number, command: Extract<Command, readonly ['v' | 'f', ...unknown[]]>): void {
+    const call = this.#calls.get(command[1])
+    // A late answer to a call that is over, or was taken to the next plugin: nobody waits for it.
+    if (call === undefined || call.head.plugins[call.at] !== plugin) return
+    if (command[0] === 'f') return this.#fault(call, plugin, 'throw', command[2], command[3])
+    const [, , answer, actions] = command
+    if (answer === undefined && actions === undefined) return this.#report(call, [plugin, 0, 0, 0])
+    this.#report(call, [plugin, 1, 0, 0, [answer ?? null, actions ?? []]])
+    const kind = (answer as { kind?: unknown } | null | undefined)?.kind
+    if (kind !== undefined && kind !== 'pass') this.#end(call)
+  }
+
+  #fault(call: Call, plugin: number, kind: string, message: string, stack: string): void {
+    this.#report(call, [plugin, 2, 0, 0, { kind, message, stack }])
+    this.#end(call)
+  }
+
+  /** Books the answer of the plugin asked last and turns to the next one. */
+  #report(call: Call, [plugin, kind, , , body]: PluginReportTuple): void {
+    const wallMicros = Math.round((performance.now() - call.startedAt) * 1000)
+    const tuple: PluginReportTuple =
+      body === undefined
+        ? [plugin, kind, call.cpuMicros, wallMicros]
+        : [plugin, kind, call.cpuMicros, wallMicros, body]
+    call.reports.push(tuple)
+    call.at++
+    call.startedAt = 0
+  }
+
+  #end(call: Call): void {
+    this.#flush(call)
+    this.#calls.delete(call.id)
+  }
+
+  #flush(call: Call): void {
+    if (call.reports.length === 0) return
+    this.#outlet.reports(call.id, call.reports)
+    call.reports = []
+  }
+}
+
+function reloaded({ request, config }: Loaded): PluginIsolate {
+  const isolate = new PluginIsolate(request)
+  isolate.configure(config)
+  return isolate
+}

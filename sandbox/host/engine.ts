@@ -1,0 +1,154 @@
+/**
+ * The only file that knows isolated-vm. Synchronous calls with a deadline and nothing else: its promises, callbacks and
+ * catastrophic-error handlers have ways to hang or crash that a deadline does not cover. Only numbers and strings go
+ * in and come out.
+ */
+import ivm from 'isolated-vm'
+
+export interface IsolateSource {
+  /** Shown in stack traces. */
+  readonly file: string
+  readonly code: string
+  readonly api: string
+  readonly prelude: string
+  readonly memoryMb: number
+  readonly sliceMs: number
+}
+
+/** What went wrong in an isolate. After `timeout` and `memory` the isolate is gone. */
+export class IsolateFault extends Error {
+  readonly kind: 'throw' | 'timeout' | 'memory'
+  /** The stack inside the isolate, the host's frames cut off. */
+  readonly isolateStack: string
+
+  constructor(kind: IsolateFault['kind'], message: string, isolateStack: string) {
+    super(message)
+    this.name = 'IsolateFault'
+    this.kind = kind
+    this.isolateStack = isolateStack
+  }
+}
+
+const EVALUATE_MS = 500
+const MANIFEST_MS = 100
+/** No exported name of the plugin's can be one of these. */
+const ENTRY_POINTS = [
+  '__install',
+  '__manifest',
+  '__configure',
+  '__start',
+  '__settle',
+  '__cancel',
+  '__drain',
+] as const
+type EntryPoint = (typeof ENTRY_POINTS)[number]
+
+/** One plugin in its isolate. Every method throws IsolateFault and nothing else. */
+export class PluginIsolate {
+  readonly #isolate: ivm.Isolate
+  readonly #entry: Record<EntryPoint, ivm.Reference>
+  readonly #slice: { readonly timeout: number }
+  /** JSON of what the plugin declares. */
+  readonly manifestJson: string
+
+  /** Loads and evaluates the plugin. */
+  constructor({ file, code, api, prelude, memoryMb, sliceMs }: IsolateSource) {
+    this.#slice = { timeout: sliceMs }
+    this.#isolate = new ivm.Isolate({ memoryLimit: memoryMb })
+    try {
+      const context = this.#isolate.createContextSync()
+      context.evalSync(prelude, { filename: 'postern:prelude', timeout: EVALUATE_MS })
+      this.#entry = takeEntryPoints(context)
+      const plugin = evaluatePlugin(this.#isolate, context, file, code, api)
+      const definition = plugin.namespace.getSync('default', { reference: true })
+      this.#entry.__install.applySync(undefined, [definition.derefInto()], { timeout: MANIFEST_MS })
+      this.manifestJson = String(this.#entry.__manifest.applySync(undefined, [], { timeout: MANIFEST_MS }))
+    } catch (error) {
+      this.dispose()
+      throw isolateFault(error)
+    }
+  }
+
+  configure(json: string): void {
+    this.#enter('__configure', [json])
+  }
+
+  /** Starts a call. @returns false when it is over already, with no opinion and nothing to drain */
+  start(now: number, seed: number, call: number, hook: string, event: string, fields: string): boolean {
+    return this.#enter('__start', [now, seed, call, hook, event, fields]) === 1
+  }
+
+  /** Settles an effect; `json` is its value or the reason of its failure. */
+  settle(now: number, seed: number, effect: number, ok: boolean, json: string): boolean {
+    return this.#enter('__settle', [now, seed, effect, ok, json]) === 1
+  }
+
+  cancel(call: number): void {
+    this.#enter('__cancel', [call])
+  }
+
+  /**
+   * JSON array of the commands since the last drain, '' for none.
+   *
+   * @param threw the last stay ended with an error, so its return value was lost
+   */
+  drain(threw: boolean): string {
+    return String(this.#enter('__drain', [threw]))
+  }
+
+  /** CPU time used so far, in microseconds. */
+  cpuMicros(): number {
+    return this.#isolate.isDisposed ? 0 : Number(this.#isolate.cpuTime / 1000n)
+  }
+
+  dispose(): void {
+    if (!this.#isolate.isDisposed) this.#isolate.dispose()
+  }
+
+  #enter(name: EntryPoint, args: readonly (string | number | boolean)[]): unknown {
+    try {
+      return this.#entry[name].applySync(undefined, args as (string | number | boolean)[], this.#slice)
+    } catch (error) {
+      throw isolateFault(error)
+    }
+  }
+}
+
+/** The prelude's functions, out of reach for the plugin from here on. */
+function takeEntryPoints(context: ivm.Context): Record<EntryPoint, ivm.Reference> {
+  const entries = ENTRY_POINTS.map((name) => {
+    const reference = context.global.getSync(name, { reference: true })
+    context.global.deleteSync(name)
+    return [name, reference] as const
+  })
+  return Object.fromEntries(entries) as Record<EntryPoint, ivm.Reference>
+}
+
+function evaluatePlugin(
+  isolate: ivm.Isolate,
+  context: ivm.Context,
+  file: string,
+  code: string,
+  api: string,
+): ivm.Module {
+  const apiModule = isolate.compileModuleSync(api, { filename: 'postern' })
+  const plugin = isolate.compileModuleSync(code, { filename: file })
+  plugin.instantiateSync(context, (specifier) => {
+    if (specifier === 'postern') return apiModule
+    throw new Error(`plugins cannot import "${specifier}"`)
+  })
+  plugin.evaluateSync({ timeout: EVALUATE_MS })
+  return plugin
+}
+
+/** Whatever isolated-vm threw, as plain strings: no object of an isolate travels further. */
+function isolateFault(error: unknown): IsolateFault {
+  if (error instanceof IsolateFault) return error
+  const message = error instanceof Error ? String(error.message) : String(error)
+  const stack = error instanceof Error ? String(error.stack ?? '') : ''
+  const inside = stack.split('\n    at (<isolated-vm boundary>)')[0] ?? ''
+  if (message === 'Script execution timed out.') return new IsolateFault('timeout', message, inside)
+  if (/^Isolate (was|is) disposed|memory limit|Array buffer allocation failed/.test(message))
+    return new IsolateFault('memory', message, inside)
+  return new IsolateFault('throw', message.slice(0, 500), inside.slice(0, 4000))
+}

@@ -1,0 +1,100 @@
+/**
+ * Entry of a plughost: isolates and nothing else. It sees no socket, file or key of the gateway: frames come in and go
+ * out over file descriptor 3, and who is being run stands in descriptor 4, so that a death can be blamed.
+ */
+import { writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { type Frame, FrameBatch, FrameReader } from '../protocol/frames.ts'
+import {
+  type AskHead,
+  type EffectResult,
+  type LoadRequest,
+  TO_HOST,
+  TO_WORKER,
+} from '../protocol/messages.ts'
+import { Chains } from './chain.ts'
+import { IsolateFault } from './engine.ts'
+
+const WIRE = 3
+const BREADCRUMB = 4
+/** A worker that hears nothing for longer than a slice gets suspicious: what is ready leaves at least this often. */
+const SPEAK_EVERY_MS = 20
+
+const wire = new Socket({ fd: WIRE, readable: true, writable: true })
+const reader = new FrameReader()
+const batch = new FrameBatch()
+const breadcrumb = Buffer.alloc(8)
+let dealtWith = 0
+let spokeAt = 0
+
+const chains = new Chains({
+  reports: (call, reports) => batch.add(TO_WORKER.reports, call, JSON.stringify(reports)),
+  effect: (call, effect, plugin, method, args) =>
+    batch.add(TO_WORKER.effect, call, JSON.stringify([effect, plugin, method, args])),
+  log: (call, plugin, level, text, fields) =>
+    batch.add(TO_WORKER.log, call, JSON.stringify([plugin, level, text, fields])),
+  entering: (plugin, call) => leaveBreadcrumb(plugin, call),
+})
+
+// The parent decides when this process ends; a terminal's Ctrl-C reaches the whole group.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
+process.on('SIGHUP', () => {})
+
+wire.on('data', (chunk: Buffer) => {
+  for (const frame of reader.push(chunk)) {
+    obey(frame)
+    dealtWith = (dealtWith + 1) >>> 0
+    if (performance.now() - spokeAt > SPEAK_EVERY_MS) speak()
+  }
+  leaveBreadcrumb(0, 0)
+  speak()
+})
+wire.on('end', () => process.exit(0))
+wire.on('error', () => process.exit(0))
+batch.add(TO_WORKER.ready, 0, '')
+speak()
+
+function obey({ type, id, payload }: Frame): void {
+  if (type === TO_HOST.ask) return ask(id, payload)
+  if (type === TO_HOST.result) return settle(id, payload)
+  if (type === TO_HOST.cancel) return chains.cancel(id)
+  if (type === TO_HOST.load) return load(id, payload)
+  throw new Error(`unknown frame type ${type}`)
+}
+
+function ask(call: number, payload: string): void {
+  const headEnd = payload.indexOf('\n')
+  const eventEnd = payload.indexOf('\n', headEnd + 1)
+  const head = JSON.parse(payload.slice(0, headEnd)) as AskHead
+  chains.ask(call, head, payload.slice(headEnd + 1, eventEnd), payload.slice(eventEnd + 1))
+}
+
+function settle(call: number, payload: string): void {
+  const [effect, plugin, ok, value] = JSON.parse(payload) as EffectResult
+  chains.settle(call, plugin, effect, ok, value)
+}
+
+function load(plugin: number, payload: string): void {
+  try {
+    const manifest = chains.load(plugin, JSON.parse(payload) as LoadRequest)
+    batch.add(TO_WORKER.loaded, plugin, JSON.stringify({ manifest }))
+  } catch (error) {
+    const { message } = error as Error
+    const kind = error instanceof IsolateFault ? error.kind : 'configuration'
+    const stack = error instanceof IsolateFault ? error.isolateStack : ''
+    batch.add(TO_WORKER.loadFailed, plugin, JSON.stringify({ kind, message, stack }))
+  }
+}
+
+function speak(): void {
+  spokeAt = performance.now()
+  batch.add(TO_WORKER.progress, dealtWith, '')
+  wire.write(batch.take())
+}
+
+function leaveBreadcrumb(plugin: number, call: number): void {
+  breadcrumb.writeUInt32LE(plugin, 0)
+  breadcrumb.writeUInt32LE(call, 4)
+  writeSync(BREADCRUMB, breadcrumb, 0, 8, 0)
+}

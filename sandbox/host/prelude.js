@@ -1,0 +1,369 @@
+// Runs first in every plugin's isolate, before a line of the plugin. It takes away what a plugin must not have, gives
+// it a clock and a random source of the worker's, and turns calls into commands: jobs come in, commands go out, only
+// numbers and strings cross. It is a convenience, not the border: every effect is checked again by the worker.
+;(() => {
+  'use strict'
+  // Taken before the plugin can change them.
+  const { apply, construct, defineProperty } = Reflect
+  const { parse, stringify } = JSON
+  const { freeze, keys } = Object
+  const ErrorClass = Error
+  const TypeErrorClass = TypeError
+  const RangeErrorClass = RangeError
+  const MapClass = Map
+  const PromiseClass = Promise
+  const DateClass = Date
+  const uncurry =
+    (method) =>
+    (self, ...args) =>
+      apply(method, self, args)
+  const sliceOf = uncurry(String.prototype.slice)
+  const lowerCaseOf = uncurry(String.prototype.toLowerCase)
+  const replaceIn = uncurry(String.prototype.replace)
+  const joinOf = uncurry(Array.prototype.join)
+  const mapGet = uncurry(MapClass.prototype.get)
+  const mapSet = uncurry(MapClass.prototype.set)
+  const mapDelete = uncurry(MapClass.prototype.delete)
+  const thenOf = uncurry(PromiseClass.prototype.then)
+  const push = uncurry(Array.prototype.push)
+
+  // Memory that no limit counts (WebAssembly, shared and growable buffers), timing by shared memory, and callbacks
+  // that run when nobody is asking.
+  for (const name of ['WebAssembly', 'SharedArrayBuffer', 'Atomics', 'FinalizationRegistry', 'WeakRef']) {
+    delete globalThis[name]
+  }
+  const BufferClass = ArrayBuffer
+  const bufferPrototype = BufferClass.prototype
+  for (const name of ['resize', 'maxByteLength', 'resizable', 'transfer', 'transferToFixedLength']) {
+    delete bufferPrototype[name]
+  }
+  function FixedArrayBuffer(length) {
+    if (new.target === undefined) throw new TypeErrorClass("Constructor ArrayBuffer requires 'new'")
+    return construct(BufferClass, [length], new.target === FixedArrayBuffer ? BufferClass : new.target)
+  }
+  FixedArrayBuffer.isView = BufferClass.isView
+  defineProperty(FixedArrayBuffer, 'prototype', { value: bufferPrototype, writable: false })
+  defineProperty(FixedArrayBuffer, 'name', { value: 'ArrayBuffer' })
+  defineProperty(bufferPrototype, 'constructor', {
+    value: FixedArrayBuffer,
+    writable: false,
+    configurable: false,
+  })
+  globalThis.ArrayBuffer = FixedArrayBuffer
+
+  // Code from strings: what was reviewed is what runs.
+  const noEvaluation = () => {
+    throw new TypeErrorClass('code cannot be made from strings here')
+  }
+  const functionClasses = [
+    Function,
+    (async () => {}).constructor,
+    function* () {}.constructor,
+    async function* () {}.constructor,
+  ]
+  for (const functionClass of functionClasses) {
+    defineProperty(functionClass.prototype, 'constructor', {
+      value: noEvaluation,
+      writable: false,
+      configurable: false,
+    })
+  }
+  globalThis.Function = noEvaluation
+  globalThis.eval = noEvaluation
+
+  // The host reads `stack` of errors outside any deadline, so nothing may compute it.
+  defineProperty(ErrorClass, 'prepareStackTrace', { value: undefined, writable: false, configurable: false })
+  defineProperty(ErrorClass, 'stackTraceLimit', { value: 20, writable: false, configurable: false })
+  delete ErrorClass.captureStackTrace
+  // Promise subclasses would let a plugin's own constructor run while the host settles a promise.
+  defineProperty(PromiseClass.prototype, 'constructor', {
+    value: PromiseClass,
+    writable: false,
+    configurable: false,
+  })
+
+  // Time and randomness come with each activation, so that a recorded one can be run again.
+  let now = 0
+  let seed = 1
+  const random = () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+  const { imul } = Math
+  defineProperty(Math, 'imul', { value: imul, writable: false, configurable: false })
+  defineProperty(Math, 'random', { value: random, writable: false, configurable: false })
+  defineProperty(DateClass, 'now', { value: () => now, writable: false, configurable: false })
+  globalThis.Date = new Proxy(DateClass, {
+    construct: (target, args, newTarget) => construct(target, args.length > 0 ? args : [now], newTarget),
+    apply: () => `${new DateClass(now)}`,
+  })
+  defineProperty(DateClass.prototype, 'constructor', { value: globalThis.Date })
+
+  // Commands wait here until the host drains them.
+  const MAX_COMMANDS = 1000
+  const MAX_TEXT = 1000
+  const MAX_COMMAND_CHARS = 70_000
+  let commands = []
+  let nextEffect = 0
+  let definition = null
+  let config = null
+  const waiting = new MapClass()
+
+  const text = (value, limit) => {
+    let out
+    try {
+      out = typeof value === 'string' ? value : `${value}`
+    } catch {
+      out = '(cannot be shown)'
+    }
+    return out.length > limit ? sliceOf(out, 0, limit) : out
+  }
+  // Serialized here, inside the deadline: a getter or toJSON of the plugin's runs now or never.
+  const command = (parts) => {
+    if (commands.length >= MAX_COMMANDS) throw new RangeErrorClass('too many commands in one activation')
+    const json = stringify(parts)
+    if (json.length > MAX_COMMAND_CHARS) throw new RangeErrorClass('an answer or argument is too large')
+    push(commands, json)
+  }
+
+  const effect = (call, method, args) => {
+    const id = ++nextEffect
+    command(['c', id, call.id, method, args])
+    return new PromiseClass((resolve, reject) => mapSet(waiting, id, { resolve, reject, call }))
+  }
+  const act = (call, action) => {
+    if (call.done) throw new ErrorClass('the call this tool belongs to is over')
+    if (call.actions.length >= 100) throw new RangeErrorClass('more than 100 actions in one call')
+    push(call.actions, parse(stringify(action)))
+  }
+  const log = (call, level, message, fields) =>
+    command(['l', call.id, level, text(message, MAX_TEXT), fields ?? null])
+
+  const fieldsOf = (call) => {
+    if (call.fields === null)
+      throw new ErrorClass('header fields need the permission "headers.read" and the hook "data"')
+    if (typeof call.fields === 'string') call.fields = freeze(parse(call.fields))
+    return call.fields
+  }
+  const firstField = (call, name) => {
+    const wanted = lowerCaseOf(text(name, 100))
+    for (const field of fieldsOf(call)) {
+      if (lowerCaseOf(field.name) === wanted) return replaceIn(field.value, /\r\n(?=[ \t])/g, '')
+    }
+    return undefined
+  }
+
+  // Made with each call, each tool only when it is used: most calls use one or none.
+  class Tools {
+    #call
+    constructor(call) {
+      this.#call = call
+    }
+    get kv() {
+      const call = this.#call
+      return {
+        get: (key) => effect(call, 'kv.get', [text(key, 512)]),
+        set: (key, value, options) =>
+          effect(call, 'kv.set', [text(key, 512), text(value, 65_536), options?.ttlSeconds]),
+        increment: (key, options) =>
+          effect(call, 'kv.increment', [text(key, 512), options?.by ?? 1, options?.ttlSeconds]),
+        delete: (key) => effect(call, 'kv.delete', [text(key, 512)]),
+      }
+    }
+    get lookup() {
+      const call = this.#call
+      return { has: (table, entry) => effect(call, 'lookup.has', [text(table, 100), text(entry, 1000)]) }
+    }
+    get headers() {
+      const call = this.#call
+      return {
+        all: () => fieldsOf(call),
+        first: (name) => firstField(call, name),
+        add: (name, value) =>
+          act(call, { kind: 'header.add', name: text(name, 100), value: text(value, 10_000) }),
+        remove: (name) => act(call, { kind: 'header.remove', name: text(name, 100) }),
+      }
+    }
+    get body() {
+      const call = this.#call
+      return { chunk: (index) => effect(call, 'body.chunk', [index]) }
+    }
+    get relay() {
+      const call = this.#call
+      return { grant: () => act(call, { kind: 'relay.grant' }) }
+    }
+    get route() {
+      const call = this.#call
+      return {
+        set: (destination, recipients) =>
+          act(call, {
+            kind: 'route.set',
+            destination: text(destination, 2000),
+            recipients: recipients ?? null,
+          }),
+      }
+    }
+    get log() {
+      const call = this.#call
+      return {
+        info: (message, fields) => log(call, 'info', message, fields),
+        warn: (message, fields) => log(call, 'warn', message, fields),
+      }
+    }
+    get hold() {
+      const call = this.#call
+      return (reason) => act(call, { kind: 'hold', text: text(reason, 500) })
+    }
+  }
+  freeze(Tools.prototype)
+
+  const outsideCall = { id: 0 }
+  const consoleLog =
+    (level) =>
+    (...args) =>
+      log(
+        outsideCall,
+        level,
+        joinOf(
+          args.map((value) => text(value, MAX_TEXT)),
+          ' ',
+        ),
+      )
+  globalThis.console = freeze({
+    log: consoleLog('info'),
+    info: consoleLog('info'),
+    debug: consoleLog('info'),
+    warn: consoleLog('warn'),
+    error: consoleLog('warn'),
+  })
+
+  const fail = (call, error) => {
+    let message = 'a value that is no error was thrown'
+    let stack = ''
+    try {
+      if (typeof error === 'object' && error !== null) {
+        message = `${text(error.name, 50)}: ${text(error.message, 500)}`
+        stack = text(error.stack, 4000)
+      } else message = text(error, 500)
+    } catch {
+      // The error itself misbehaves; the message above has to do.
+    }
+    call.done = true
+    command(['f', call.id, message, stack])
+  }
+  const finish = (call, value) => {
+    try {
+      if ((value === undefined || value === null) && call.actions.length === 0) {
+        call.done = true
+        command(['v', call.id])
+        return
+      }
+      const answer =
+        value === undefined || value === null
+          ? null
+          : { kind: value.kind, status: value.status, text: value.text, code: value.code, facts: value.facts }
+      const json = stringify(answer)
+      if (json === undefined) throw new TypeErrorClass('a hook must return an answer or nothing')
+      command(['v', call.id, answer, call.actions])
+      call.done = true
+    } catch (error) {
+      fail(call, error)
+    }
+  }
+
+  globalThis.__install = (plugin) => {
+    definition = plugin
+  }
+  globalThis.__manifest = () => {
+    if (typeof definition !== 'object' || definition === null) {
+      throw new TypeErrorClass('the module must export default definePlugin({ … })')
+    }
+    const { name, version, api, permissions, config: schema, hooks } = definition
+    if (typeof hooks !== 'object' || hooks === null)
+      throw new TypeErrorClass('"hooks" must be an object of functions')
+    const names = keys(hooks)
+    for (const hook of names) {
+      if (typeof hooks[hook] !== 'function') throw new TypeErrorClass(`the hook "${hook}" must be a function`)
+    }
+    return stringify({
+      name,
+      version,
+      api,
+      permissions: permissions ?? {},
+      config: schema ?? null,
+      hooks: names,
+    })
+  }
+  globalThis.__configure = (json) => {
+    config = freezeDeep(parse(json))
+  }
+  const freezeDeep = (value) => {
+    if (typeof value === 'object' && value !== null) {
+      for (const key of keys(value)) freezeDeep(value[key])
+      freeze(value)
+    }
+    return value
+  }
+
+  const calls = new MapClass()
+  // The call that ended without a command; told at the next drain when the return value of its start was lost.
+  let endedQuietly = 0
+  // Returns 0: over, no opinion, nothing to drain. 1: drain.
+  globalThis.__start = (at, randomSeed, id, hook, eventJson, fieldsJson) => {
+    now = at
+    seed = randomSeed
+    endedQuietly = 0
+    const call = { id, actions: [], fields: fieldsJson === '' ? null : fieldsJson, done: false }
+    try {
+      const answer = definition.hooks[hook](parse(eventJson), new Tools(call), config)
+      if (answer === undefined && call.actions.length === 0) {
+        call.done = true
+        if (commands.length === 0) {
+          endedQuietly = id
+          return 0
+        }
+        command(['v', id])
+        return 1
+      }
+      if (typeof answer === 'object' && answer !== null && typeof answer.then === 'function') {
+        mapSet(calls, id, call)
+        const over = (end) => (value) => {
+          mapDelete(calls, id)
+          if (!call.done) end(call, value)
+        }
+        thenOf(PromiseClass.resolve(answer), over(finish), over(fail))
+      } else finish(call, answer)
+    } catch (error) {
+      fail(call, error)
+    }
+    return 1
+  }
+  globalThis.__settle = (at, randomSeed, effectId, ok, json) => {
+    const entry = mapGet(waiting, effectId)
+    if (entry === undefined) return 0
+    mapDelete(waiting, effectId)
+    if (entry.call.done) return 0
+    now = at
+    seed = randomSeed
+    const value = json === '' ? undefined : parse(json)
+    if (ok) entry.resolve(value)
+    else entry.reject(new ErrorClass(`${value}`))
+    return 1
+  }
+  globalThis.__cancel = (id) => {
+    const call = mapGet(calls, id)
+    if (call === undefined) return
+    call.done = true
+    mapDelete(calls, id)
+  }
+  globalThis.__drain = (threw) => {
+    if (threw && endedQuietly !== 0) command(['v', endedQuietly])
+    endedQuietly = 0
+    if (commands.length === 0) return ''
+    const out = commands
+    commands = []
+    return `[${joinOf(out, ',')}]`
+  }
+})()

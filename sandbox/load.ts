@@ -1,0 +1,167 @@
+/** Loading the configured plugins: compiled, evaluated in their isolates, their manifests and permissions checked. */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config, PluginConfig } from '../config/config.ts'
+import type { Problem } from '../config/problem.ts'
+import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
+import {
+  bundledNames,
+  type CompiledPlugin,
+  compilePlugin,
+  problemAt,
+  problemIn,
+  shownPath,
+  withoutTypes,
+} from './compile.ts'
+import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
+import {
+  type Asked,
+  effectivePermissions,
+  missingGrants,
+  type PermissionSet,
+  parsePermissions,
+  permissionSentences,
+} from './permissions.ts'
+import type { LoadRequest } from './protocol/messages.ts'
+import type { RawFault } from './protocol/parse.ts'
+import type { TrustDomain } from './trust-domain.ts'
+
+/** A plugin ready to be asked. */
+export interface ReadyPlugin {
+  /** Its number at the border. */
+  readonly number: number
+  readonly identity: PluginIdentity
+  readonly manifest: Manifest
+  readonly permissions: PermissionSet
+  readonly source: string
+  readonly sentences: readonly string[]
+}
+
+export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly problems: readonly Problem[] }
+
+const MEMORY_MB = 32
+const SLICE_MS = 50
+
+/** Loads every plugin of the configuration into `domain`, in order. All problems are told, not only the first. */
+export async function loadPlugins(config: Config, domain: TrustDomain): Promise<Loading> {
+  const problems: Problem[] = []
+  const plugins: ReadyPlugin[] = []
+  const border = borderSources()
+  for (const [index, entry] of config.plugins.entries()) {
+    const loaded = await loadPlugin(entry, index + 1, domain, border)
+    if ('message' in loaded) problems.push(loaded)
+    else plugins.push(loaded)
+  }
+  return problems.length > 0 ? { problems } : { plugins: plugins.toSorted((a, b) => a.number - b.number) }
+}
+
+async function loadPlugin(
+  entry: PluginConfig,
+  number: number,
+  domain: TrustDomain,
+  border: { readonly api: string; readonly prelude: string },
+): Promise<ReadyPlugin | Problem> {
+  const compiled = compilePlugin(entry)
+  if (!('code' in compiled) || 'message' in compiled) return compiled as Problem
+  const name = entry.source.kind === 'bundled' ? entry.source.name : shownPath(entry.source.path)
+  const request: LoadRequest = {
+    name,
+    file: compiled.file,
+    code: compiled.code,
+    ...border,
+    config: entry.config,
+    memoryMb: MEMORY_MB,
+    sliceMs: SLICE_MS,
+  }
+  const outcome = await domain.load(number, request)
+  if ('fault' in outcome) return loadProblem(entry, compiled, outcome.fault)
+  const manifest = parseManifest(outcome.manifest)
+  if (isManifestFault(manifest)) {
+    const word = new RegExp(`\\b${manifest.word.replace(/\W/g, '\\$&')}\\b`)
+    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+  }
+  const granted = grantOf(entry, manifest.permissions, manifest.name)
+  if (granted !== null && 'message' in granted) return granted as Problem
+  const permissions = effectivePermissions(manifest.permissions, granted as Asked | null)
+  domain.keep(number, { request: { ...request, name: manifest.name }, permissions })
+  return {
+    number,
+    identity: {
+      name: manifest.name,
+      version: manifest.version,
+      build: compiled.build,
+      onError: entry.onError,
+    },
+    manifest,
+    permissions,
+    source: compiled.source,
+    sentences: permissionSentences(manifest.permissions),
+  }
+}
+
+/** What the administrator granted; null for a shipped plugin, which gets what it asks for. */
+function grantOf({ source, grant, place }: PluginConfig, asked: Asked, name: string): Asked | Problem | null {
+  if (source.kind === 'bundled') return null
+  const granted = parsePermissions(grant)
+  if (typeof granted === 'string')
+    return {
+      code: 'P2002',
+      place,
+      message: `The grant is not usable: ${granted}.`,
+      remedy: 'see docs/plugins.md',
+    }
+  const missing = missingGrants(asked, granted)
+  if (missing.length === 0) return granted
+  const sentences = permissionSentences(Object.fromEntries(missing.map((one) => [one, asked[one]])))
+  const grants = missing.map((one) => `"${one}": ${JSON.stringify(asked[one])}`).join(', ')
+  return {
+    code: 'P2001',
+    place,
+    message: `The plugin "${name}" asks for what only you can grant: it ${sentences.map((line) => line.replace('critical: ', '')).join('; it ')}.`,
+    remedy: `if that is what you want, add  grant: { ${grants} }  to this entry`,
+  }
+}
+
+/** A fault of loading as a problem at the author's line or the administrator's entry. */
+function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, fault: RawFault): Problem {
+  const name = source.kind === 'bundled' ? source.name : shownPath(source.path)
+  if (fault.kind === 'configuration')
+    return {
+      code: 'P1008',
+      place,
+      message: `"${name}": ${fault.message}.`,
+      remedy: `see the README of the plugin, plugins/${name}`,
+    }
+  const specifier = /plugins cannot import "([^"]*)"/.exec(fault.message)?.[1]
+  if (specifier !== undefined) {
+    const word = new RegExp(`['"]${specifier.replace(/\W/g, '\\$&')}['"]`)
+    const remedy = 'a plugin is one file and imports only "postern": tables come by lookup, kept values by kv'
+    return problemIn('P1006', compiled, word, `Plugins cannot import "${specifier}".`, remedy)
+  }
+  const place2 = /:(\d+):(\d+)/.exec(
+    fault.stack.split('\n').find((line) => line.includes(compiled.file)) ?? '',
+  )
+  const message = `The plugin "${name}" does not load: ${fault.message}.`
+  const remedy = 'mend the plugin; nothing of it runs before the hooks do'
+  if (place2 === null) return problemIn('P1009', compiled, null, message, remedy)
+  return problemAt(
+    'P1009',
+    compiled.file,
+    compiled.text,
+    Number(place2[1]),
+    Number(place2[2]),
+    message,
+    remedy,
+  )
+}
+
+/** What the gateway itself puts into every isolate. */
+function borderSources(): { readonly api: string; readonly prelude: string } {
+  const apiFile = join(import.meta.dirname, 'api', 'index.ts')
+  const api = withoutTypes(readFileSync(apiFile, 'utf8'), apiFile)
+  if (typeof api !== 'string') throw new Error(api.message)
+  return { api, prelude: readFileSync(join(import.meta.dirname, 'host', 'prelude.js'), 'utf8') }
+}
+
+export { bundledNames }

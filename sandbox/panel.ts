@@ -1,0 +1,109 @@
+/** The plugins as the hooks see them: who has which hook, and what each answers, checked. */
+import { HOOKS } from '../core/hooks/hook-table.ts'
+import type { PluginCall, PluginIdentity, PluginPanel, PluginReport } from '../core/hooks/plugin-panel.ts'
+import type { HookName } from '../core/mail/hook-events.ts'
+import { HOOK_NAMES } from '../core/mail/hook-events.ts'
+import { checkAnswer, isFault } from './answers.ts'
+import type { CallReport } from './call.ts'
+import type { ReadyPlugin } from './load.ts'
+import type { TrustDomain } from './trust-domain.ts'
+
+/** What a plugin did so far. */
+export interface PluginUsage {
+  calls: number
+  refusals: number
+  faults: number
+  cpuMicros: number
+}
+
+export class Panel implements PluginPanel {
+  readonly plugins: readonly ReadyPlugin[]
+  readonly usage: ReadonlyMap<string, PluginUsage>
+  readonly #domain: TrustDomain
+  readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
+  readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
+
+  constructor(plugins: readonly ReadyPlugin[], domain: TrustDomain) {
+    this.plugins = plugins
+    this.#domain = domain
+    this.usage = new Map(plugins.map(({ identity }) => [identity.name, newUsage()]))
+    const byHook = HOOK_NAMES.map(
+      (hook) => [hook, plugins.filter(({ manifest }) => manifest.hooks.includes(hook))] as const,
+    )
+    this.#byHook = Object.fromEntries(byHook) as unknown as Record<HookName, readonly ReadyPlugin[]>
+    this.#identities = Object.fromEntries(
+      byHook.map(([hook, subscribers]) => [hook, subscribers.map(({ identity }) => identity)]),
+    ) as unknown as Record<HookName, readonly PluginIdentity[]>
+  }
+
+  subscribers(hook: HookName): readonly PluginIdentity[] {
+    return this.#identities[hook]
+  }
+
+  async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
+    const { hook, event, message, session, chainMs } = call
+    const asked = sameView(this.#byHook[hook], from, hook)
+    const seesFields = asked[0]?.permissions.headersRead === true && message !== null
+    const reports = await this.#domain.ask({
+      hook,
+      plugins: asked.map(({ number }) => number),
+      eventJson: JSON.stringify(event),
+      fieldsJson: seesFields ? JSON.stringify(message.headers()) : '',
+      message,
+      session,
+      pluginMs: HOOKS[hook].pluginMs,
+      chainMs,
+    })
+    return this.#checked(hook, asked, reports)
+  }
+
+  /** Reports up to the first that is a refusal or turns out to be a fault. */
+  #checked(
+    hook: HookName,
+    asked: readonly ReadyPlugin[],
+    reports: readonly CallReport[],
+  ): readonly PluginReport[] {
+    const out: PluginReport[] = []
+    for (const [index, report] of reports.entries()) {
+      const plugin = asked[index] as ReadyPlugin
+      const checked = report.fault ?? checkAnswer(hook, plugin.permissions, report.answer)
+      const { cpuMicros, wallMicros } = report
+      const failed = isFault(checked)
+      this.#count(plugin.identity.name, cpuMicros, failed, !failed && checked.refusal !== null)
+      out.push({
+        plugin: plugin.identity,
+        answer: failed ? null : checked,
+        fault: failed ? checked : null,
+        wallMicros,
+        cpuMicros,
+      })
+      if (failed) break
+    }
+    return out
+  }
+
+  #count(name: string, cpuMicros: number, failed: boolean, refused: boolean): void {
+    const usage = this.usage.get(name)
+    if (usage === undefined) return
+    usage.calls++
+    usage.cpuMicros += cpuMicros
+    if (failed) usage.faults++
+    if (refused) usage.refusals++
+  }
+}
+
+/**
+ * From number `from` on, the subscribers that may see the same: they share one frame, and none is shown by it what
+ * only another may see.
+ */
+function sameView(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
+  const rest = subscribers.slice(from)
+  if (hook !== 'data') return rest
+  const first = rest[0]?.permissions.headersRead
+  const end = rest.findIndex(({ permissions }) => permissions.headersRead !== first)
+  return end < 0 ? rest : rest.slice(0, end)
+}
+
+function newUsage(): PluginUsage {
+  return { calls: 0, refusals: 0, faults: 0, cpuMicros: 0 }
+}

@@ -1,0 +1,136 @@
+/** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { type Blame, Breadcrumb } from './breadcrumb.ts'
+import { ProcessWatch, type WatchLimits } from './process-watch.ts'
+import { FrameBatch, FrameReader } from './protocol/frames.ts'
+import { type HostMessage, parseHostFrame } from './protocol/parse.ts'
+
+/** Why a plughost is gone. */
+export interface Death {
+  /** `killed` for a reason of ours; `died` by itself or by somebody else's hand. */
+  readonly cause: 'timeout' | 'memory' | 'protocol' | 'died'
+  readonly detail: string
+  readonly blame: Blame
+  /** End of what it wrote to stderr. */
+  readonly stderr: string
+}
+
+export interface PlughostOptions extends WatchLimits {
+  onMessage(message: HostMessage): void
+  /** Called once. */
+  onDeath(death: Death): void
+}
+
+const ENTRY = join(import.meta.dirname, 'host', 'main.ts')
+/** Ends the plughost with its worker even while an isolate spins; on every Debian, absent on macOS. */
+const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
+const STDERR_CHARS = 4000
+
+/** What this system does not offer and a hardened plughost would use; said at start. */
+export function missingHardening(): readonly string[] {
+  return SETPRIV === undefined ? ['setpriv (a plughost that hangs may outlive a killed gateway)'] : []
+}
+
+export class Plughost {
+  readonly pid: number
+  readonly #child: ChildProcess
+  readonly #wire: Duplex
+  readonly #options: PlughostOptions
+  readonly #breadcrumb = new Breadcrumb()
+  readonly #reader = new FrameReader()
+  readonly #batch = new FrameBatch()
+  readonly #watch: ProcessWatch
+  #flushing = false
+  #sent = 0
+  #killedFor: { readonly cause: Death['cause']; readonly detail: string } | null = null
+  #stderr = ''
+  #dead = false
+
+  /** @throws when no process can be made */
+  constructor(options: PlughostOptions) {
+    this.#options = options
+    const node = [process.execPath, '--no-node-snapshot', ENTRY]
+    const [command, ...args] = SETPRIV === undefined ? node : [SETPRIV, '--pdeathsig', 'KILL', '--', ...node]
+    this.#child = spawn(command as string, args, {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', this.#breadcrumb.fileDescriptor],
+      env: {},
+      cwd: '/',
+    })
+    this.pid = this.#child.pid ?? 0
+    this.#wire = this.#child.stdio[3] as Duplex
+    this.#watch = new ProcessWatch(this.pid, options, (cause, detail) => this.kill(cause, detail))
+    this.#listen()
+  }
+
+  /** Queues a frame; it leaves with the others of this turn of the loop. */
+  send(type: number, id: number, payload: string): void {
+    if (this.#dead) return
+    this.#batch.add(type, id, payload)
+    this.#sent = (this.#sent + 1) >>> 0
+    if (this.#flushing) return
+    this.#flushing = true
+    setImmediate(() => {
+      this.#flushing = false
+      if (this.#dead) return
+      this.#watch.owes()
+      this.#wire.write(this.#batch.take())
+    })
+  }
+
+  kill(cause: Death['cause'], detail: string): void {
+    if (this.#dead || this.#killedFor !== null) return
+    this.#killedFor = { cause, detail }
+    this.#child.kill('SIGKILL')
+  }
+
+  /** Ends it without blame: nobody is told. */
+  close(): void {
+    if (this.#dead) return
+    this.#end()
+    this.#child.kill('SIGKILL')
+  }
+
+  #listen(): void {
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS)
+    })
+    this.#wire.on('data', (chunk: Buffer) => this.#receive(chunk))
+    // A write to a process that just died; its exit tells the rest.
+    this.#wire.on('error', () => {})
+    this.#child.on('error', (error) => this.#died(error.message))
+    this.#child.on('exit', (code, signal) => this.#died(signal ?? `exit code ${code}`))
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#dead) return
+    this.#watch.heard()
+    try {
+      for (const frame of this.#reader.push(chunk)) {
+        const message = parseHostFrame(frame)
+        if (message.type === 'progress') {
+          if (message.dealtWith === this.#sent) this.#watch.owesNothing()
+        } else this.#options.onMessage(message)
+      }
+    } catch (error) {
+      this.kill('protocol', (error as Error).message)
+    }
+  }
+
+  #died(detail: string): void {
+    if (this.#dead) return
+    const blame = this.#breadcrumb.read()
+    this.#end()
+    const why = this.#killedFor ?? { cause: 'died' as const, detail }
+    this.#options.onDeath({ ...why, blame, stderr: this.#stderr })
+  }
+
+  #end(): void {
+    this.#dead = true
+    this.#watch.stop()
+    this.#breadcrumb.close()
+    this.#wire.destroy()
+  }
+}

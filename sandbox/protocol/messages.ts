@@ -1,0 +1,83 @@
+/**
+ * The border as one table: every kind of frame, in both directions, with its payload. Plain data only. What comes from
+ * a plughost is not believed: the worker reads it with `parse.ts`, field by field.
+ */
+import type { HookName } from '../../core/mail/hook-events.ts'
+
+/** Worker to plughost. */
+export const TO_HOST = {
+  /** id: plugin. Payload: JSON LoadRequest. */
+  load: 1,
+  /** id: call. Payload: JSON AskHead, line feed, JSON event, line feed, JSON header fields or nothing. */
+  ask: 2,
+  /** id: call. Payload: JSON EffectResult. */
+  result: 3,
+  /** id: call. The call is over for the worker; an answer would be ignored. */
+  cancel: 4,
+} as const
+
+/** Plughost to worker. */
+export const TO_WORKER = {
+  /** Sent once, when the plughost can take frames. */
+  ready: 64,
+  /** id: plugin. Payload: JSON LoadedReport. */
+  loaded: 65,
+  /** id: plugin. Payload: JSON FaultReport. */
+  loadFailed: 66,
+  /** id: call. Payload: JSON array of PluginReportTuple, in the order asked. */
+  reports: 67,
+  /** id: call. Payload: JSON EffectRequest. */
+  effect: 68,
+  /** id: call, 0 outside one. Payload: JSON LogLine. */
+  log: 69,
+  /** id: how many frames of the worker's have been dealt with so far (modulo 2^32). */
+  progress: 70,
+} as const
+
+export interface LoadRequest {
+  readonly name: string
+  /** Shown in stack traces. */
+  readonly file: string
+  /** JavaScript of the plugin, of the module `postern`, and of the prelude. */
+  readonly code: string
+  readonly api: string
+  readonly prelude: string
+  /** Configuration as the administrator wrote it; checked and completed by the plugin's own schema. */
+  readonly config: unknown
+  readonly memoryMb: number
+  /** Longest single stay in the isolate, in milliseconds. */
+  readonly sliceMs: number
+}
+
+export interface LoadedReport {
+  /** What the plugin declares, unchecked. */
+  readonly manifest: unknown
+}
+
+export interface FaultReport {
+  readonly kind: string
+  readonly message: string
+  readonly stack: string
+}
+
+export interface AskHead {
+  readonly hook: HookName
+  /** Plugins to ask, in this order, until one refuses or fails. */
+  readonly plugins: readonly number[]
+  /** Milliseconds since 1970: the plugin's clock. */
+  readonly now: number
+  /** Seed of the plugin's Math.random. */
+  readonly seed: number
+}
+
+/** `[plugin, kind, cpuMicros, wallMicros, body]`; kind 0 no opinion, 1 answer, 2 fault, 3 lost with its isolate. */
+export type PluginReportTuple = readonly [number, 0 | 1 | 2 | 3, number, number, unknown?]
+
+/** `[effect, plugin, method, arguments]` */
+export type EffectRequest = readonly [number, number, string, readonly unknown[]]
+
+/** `[effect, plugin, ok, value or reason]`; no fourth entry: no value */
+export type EffectResult = readonly [number, number, boolean, unknown?]
+
+/** `[plugin, level, text, fields]` */
+export type LogLine = readonly [number, string, string, unknown]

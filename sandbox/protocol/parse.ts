@@ -1,0 +1,131 @@
+/** What a plughost says, read without believing it: every frame has one of these shapes or the plughost is condemned. */
+import type { Frame } from './frames.ts'
+import { TO_WORKER } from './messages.ts'
+
+export interface RawReport {
+  readonly plugin: number
+  readonly kind: 0 | 1 | 2 | 3
+  readonly cpuMicros: number
+  readonly wallMicros: number
+  /** Answer or fault, unchecked. */
+  readonly body: unknown
+}
+
+export type HostMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'loaded'; readonly plugin: number; readonly manifest: unknown }
+  | { readonly type: 'load-failed'; readonly plugin: number; readonly fault: RawFault }
+  | { readonly type: 'reports'; readonly call: number; readonly reports: readonly RawReport[] }
+  | {
+      readonly type: 'effect'
+      readonly call: number
+      readonly effect: number
+      readonly plugin: number
+      readonly method: string
+      readonly args: readonly unknown[]
+    }
+  | {
+      readonly type: 'log'
+      readonly call: number
+      readonly plugin: number
+      readonly level: 'info' | 'warn'
+      readonly text: string
+      readonly fields: Readonly<Record<string, unknown>>
+    }
+  | { readonly type: 'progress'; readonly dealtWith: number }
+
+export interface RawFault {
+  readonly kind: string
+  readonly message: string
+  readonly stack: string
+}
+
+/** A plughost that does not speak the protocol. */
+export class ProtocolViolation extends Error {}
+
+const MAX_TEXT_CHARS = 4000
+
+/** @throws ProtocolViolation */
+export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
+  switch (type) {
+    case TO_WORKER.ready:
+      return { type: 'ready' }
+    case TO_WORKER.progress:
+      return { type: 'progress', dealtWith: id }
+    case TO_WORKER.reports:
+      return { type: 'reports', call: id, reports: list(json(payload)).map(parseReport) }
+    case TO_WORKER.loaded:
+      return { type: 'loaded', plugin: id, manifest: record(json(payload))['manifest'] }
+    case TO_WORKER.loadFailed:
+      return { type: 'load-failed', plugin: id, fault: parseFault(json(payload)) }
+    case TO_WORKER.effect:
+      return parseEffect(id, list(json(payload)))
+    case TO_WORKER.log:
+      return parseLog(id, list(json(payload)))
+    default:
+      throw new ProtocolViolation(`a frame of type ${type}`)
+  }
+}
+
+/** A fault as the plughost tells it, cut to size. */
+export function parseFault(value: unknown): RawFault {
+  const { kind, message, stack } = record(value)
+  return { kind: text(kind), message: text(message), stack: text(stack) }
+}
+
+function parseReport(value: unknown): RawReport {
+  const [plugin, kind, cpuMicros, wallMicros, body] = list(value)
+  if (kind !== 0 && kind !== 1 && kind !== 2 && kind !== 3) throw new ProtocolViolation('a report of no kind')
+  return { plugin: number(plugin), kind, cpuMicros: number(cpuMicros), wallMicros: number(wallMicros), body }
+}
+
+function parseEffect(call: number, [effect, plugin, method, args]: readonly unknown[]): HostMessage {
+  return {
+    type: 'effect',
+    call,
+    effect: number(effect),
+    plugin: number(plugin),
+    method: text(method),
+    args: list(args),
+  }
+}
+
+function parseLog(call: number, [plugin, level, line, fields]: readonly unknown[]): HostMessage {
+  return {
+    type: 'log',
+    call,
+    plugin: number(plugin),
+    level: level === 'warn' ? 'warn' : 'info',
+    text: text(line),
+    fields: typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : {},
+  }
+}
+
+function json(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch {
+    throw new ProtocolViolation('a payload that is no JSON')
+  }
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new ProtocolViolation('a list was expected')
+  return value
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw new ProtocolViolation('an object was expected')
+  return value as Record<string, unknown>
+}
+
+function number(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value))
+    throw new ProtocolViolation('a number was expected')
+  return value
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new ProtocolViolation('text was expected')
+  return value.slice(0, MAX_TEXT_CHARS)
+}

@@ -1,0 +1,194 @@
+/**
+ * A test host for plugins, imported as `postern/testing`: the plugin runs in a real isolate in a real plughost, under a
+ * clock and with kept values and tables of the test's.
+ *
+ * @example
+ * const host = await createTestHost({ file: import.meta.resolve('./index.ts'), config: { delaySeconds: 60 } })
+ * const answer = await host.rcpt({ to: 'anna@example.test' })
+ * assert.equal(answer.refusal?.code, 'GREYLIST_NEW')
+ * await host.close()
+ */
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../config/config.ts'
+import { formatProblem } from '../config/problem.ts'
+import type { Action, Answer, Fault } from '../core/mail/answer.ts'
+import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
+import type { HookEvents, HookName, MessageReader } from '../core/mail/hook-events.ts'
+import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
+import type { Session } from '../core/mail/session.ts'
+import { silentLog } from '../core/observe/log.ts'
+import type { StateStore } from '../core/state/state-store.ts'
+import { openSandbox } from './sandbox.ts'
+
+export interface TestHostOptions {
+  /** Path or file: URL of the plugin. */
+  readonly file: string
+  readonly config?: Readonly<Record<string, unknown>>
+  /** Critical permissions; everything the plugin asks for by default. */
+  readonly grant?: Readonly<Record<string, unknown>>
+  readonly lookups?: Readonly<Record<string, readonly string[]>>
+  /** Start of the clock, milliseconds since 1970. */
+  readonly now?: number
+}
+
+/** What a plugin said. A refusal and a fault exclude each other. */
+export interface TestAnswer {
+  readonly refusal: Answer['refusal']
+  readonly note: Answer['note']
+  readonly actions: readonly Action[]
+  readonly fault: Fault | null
+}
+
+/** Facts of a test's session; those left out are an unknown client of the Internet. */
+export type TestSession = Partial<Session>
+
+export interface TestHost {
+  /** Moves the clock. */
+  advance(ms: number): void
+  ask<H extends HookName>(hook: H, event: HookEvents[H], message?: string): Promise<TestAnswer>
+  /** Asks `rcpt` about one recipient. */
+  rcpt(about: {
+    readonly to: string
+    readonly from?: string
+    readonly ours?: boolean
+    readonly session?: TestSession
+  }): Promise<TestAnswer>
+  /** Asks `data` about a message, given as text with CRLF line ends. */
+  data(message: string, session?: TestSession): Promise<TestAnswer>
+  /** Values kept by `kv`, by key. */
+  readonly kept: ReadonlyMap<string, string>
+  close(): Promise<void>
+}
+
+const PUBLIC_CLIENT: Session = {
+  id: 's_test',
+  client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
+  role: 'mx',
+  listener: '198.51.100.1:25',
+  trusted: false,
+  hello: { verb: 'EHLO', name: 'client.example' },
+  identity: null,
+}
+
+/** Loads one plugin. @throws Error with the text an administrator would read when it does not load */
+export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
+  let now = options.now ?? Date.UTC(2026, 0, 1)
+  const kept = new Map<string, string>()
+  const clock = { now: () => now, monotonic: () => performance.now() }
+  const sandbox = await openSandbox(testConfig(options), {
+    state: new KeptValues(kept),
+    clock,
+    log: silentLog,
+    random: () => 0.5,
+  })
+  if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
+  const ask = async <H extends HookName>(
+    hook: H,
+    event: HookEvents[H],
+    text?: string,
+  ): Promise<TestAnswer> => {
+    const message = text === undefined ? null : readerOf(text)
+    const call = { hook, event, message, session: 's_test', chainMs: 30_000 }
+    const [report] = await sandbox.panel.ask(call, 0)
+    if (report === undefined) throw new Error(`the plugin has no hook "${hook}"`)
+    const { answer, fault } = report
+    return {
+      refusal: answer?.refusal ?? null,
+      note: answer?.note ?? null,
+      actions: answer?.actions ?? [],
+      fault,
+    }
+  }
+  const transaction = (reversePath: string, recipients: readonly string[]) => ({
+    number: 1,
+    reversePath,
+    declaredSize: null,
+    recipients,
+  })
+  return {
+    kept,
+    ask,
+    advance: (ms) => {
+      now += ms
+    },
+    rcpt: ({ to, from = 'sender@client.example', ours = true, session = {} }) => {
+      const at = to.lastIndexOf('@')
+      return ask('rcpt', {
+        session: { ...PUBLIC_CLIENT, ...session },
+        transaction: transaction(from, []),
+        recipient: to,
+        localPart: to.slice(0, at),
+        domain: { name: to.slice(at + 1), ours },
+      })
+    },
+    data: (text, session = {}) => {
+      const event = {
+        session: { ...PUBLIC_CLIENT, ...session },
+        transaction: transaction('sender@client.example', ['anna@example.test']),
+        message: { sizeBytes: Buffer.byteLength(text) },
+      }
+      return ask('data', event, text)
+    },
+    close: async () => sandbox.close(),
+  }
+}
+
+function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): Config {
+  const path = file.startsWith('file:') ? fileURLToPath(file) : file
+  const tables = Object.entries(lookups).map(([name, entries]) => [name, { kind: 'list', entries }] as const)
+  const plugin = { source: { kind: 'file', path }, config, grant, onError: 'defer', place: 'test' } as const
+  return { plugins: [plugin], lookups: Object.fromEntries(tables) } as unknown as Config
+}
+
+const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'] } as const
+
+function readerOf(text: string): MessageReader {
+  const bytes = Buffer.from(text, 'latin1')
+  const body = bytes.subarray(bodyOffset(bytes))
+  return {
+    sizeBytes: bytes.length,
+    headers: () => parseHeaderFields(bytes),
+    bodyChunk: async (index) => {
+      const chunk = body.subarray(index * BODY_CHUNK_BYTES, (index + 1) * BODY_CHUNK_BYTES)
+      return chunk.length > 0 ? chunk : undefined
+    },
+  }
+}
+
+/** Kept values of a test, visible to it under the keys the plugin used. */
+class KeptValues implements StateStore {
+  readonly #values: Map<string, string>
+  readonly #ends = new Map<string, number>()
+
+  constructor(values: Map<string, string>) {
+    this.#values = values
+  }
+
+  async get(key: string, now: number): Promise<string | undefined> {
+    const name = plain(key)
+    return (this.#ends.get(name) ?? 0) > now ? this.#values.get(name) : undefined
+  }
+
+  async set(key: string, value: string, expiresAt: number): Promise<void> {
+    this.#values.set(plain(key), value)
+    this.#ends.set(plain(key), expiresAt)
+  }
+
+  async increment(key: string, by: number, now: number, expiresAt: number): Promise<number> {
+    const before = await this.get(key, now)
+    const value = Number(before ?? 0) + by
+    this.#values.set(plain(key), String(value))
+    if (before === undefined) this.#ends.set(plain(key), expiresAt)
+    return value
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#values.delete(plain(key))
+  }
+
+  async close(): Promise<void> {}
+}
+
+function plain(key: string): string {
+  return key.replace(/^plugin:/, '')
+}

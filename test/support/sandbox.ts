@@ -1,0 +1,111 @@
+/** A sandbox of a test's: real plughost, real isolates, values kept in memory. */
+import { join } from 'node:path'
+import type { Config, PluginConfig } from '../../config/config.ts'
+import { formatProblem } from '../../config/problem.ts'
+import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
+import type { RcptEvent } from '../../core/mail/hook-events.ts'
+import type { Session } from '../../core/mail/session.ts'
+import { systemClock } from '../../core/observe/clock.ts'
+import type { Log, LogFields } from '../../core/observe/log.ts'
+import type { StateStore } from '../../core/state/state-store.ts'
+import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+
+export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
+
+/** A plugin of the fixtures as a configuration names it. */
+export function fixturePlugin(name: string, more: Partial<PluginConfig> = {}): PluginConfig {
+  const source = { kind: 'file', path: join(FIXTURES, `${name}.ts`) } as const
+  return { source, config: {}, grant: {}, onError: 'defer', place: 'test.yaml:1:3', ...more }
+}
+
+export function bundledPlugin(name: string, more: Partial<PluginConfig> = {}): PluginConfig {
+  return {
+    source: { kind: 'bundled', name },
+    config: {},
+    grant: {},
+    onError: 'defer',
+    place: 'test.yaml:2:3',
+    ...more,
+  }
+}
+
+export interface TestSandbox extends Sandbox {
+  readonly logged: { readonly event: string; readonly fields: LogFields }[]
+  rcpt(localPart: string, from?: number): Promise<readonly PluginReport[]>
+}
+
+/** What `openSandbox` says of these plugins, as text; '' when they load. */
+export async function problemsOf(plugins: readonly PluginConfig[]): Promise<string> {
+  const sandbox = await open(plugins, [])
+  if ('problems' in sandbox) return sandbox.problems.map(formatProblem).join('\n')
+  sandbox.close()
+  return ''
+}
+
+export async function testSandbox(plugins: readonly PluginConfig[]): Promise<TestSandbox> {
+  const logged: { event: string; fields: LogFields }[] = []
+  const sandbox = await open(plugins, logged)
+  if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
+  const rcpt = (localPart: string, from = 0): Promise<readonly PluginReport[]> => {
+    const call = {
+      hook: 'rcpt',
+      event: rcptEvent(localPart),
+      message: null,
+      session: SESSION.id,
+      chainMs: 30_000,
+    } as const
+    return sandbox.panel.ask(call, from)
+  }
+  return { ...sandbox, logged, rcpt }
+}
+
+async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
+  const config = { plugins, lookups: {} } as unknown as Config
+  return openSandbox(config, {
+    state: stateInMemory(),
+    clock: systemClock,
+    log: logInto(logged),
+    random: Math.random,
+  })
+}
+
+const SESSION: Session = {
+  id: 's_test',
+  client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
+  role: 'mx',
+  listener: '198.51.100.1:25',
+  trusted: false,
+  hello: { verb: 'EHLO', name: 'client.example' },
+  identity: null,
+}
+
+function rcptEvent(localPart: string): RcptEvent {
+  return {
+    session: SESSION,
+    transaction: { number: 1, reversePath: 'sender@client.example', declaredSize: null, recipients: [] },
+    recipient: `${localPart}@example.test`,
+    localPart,
+    domain: { name: 'example.test', ours: true },
+  }
+}
+
+function stateInMemory(): StateStore {
+  const values = new Map<string, string>()
+  return {
+    get: async (key) => values.get(key),
+    set: async (key, value) => void values.set(key, value),
+    increment: async (key, by) => {
+      const value = Number(values.get(key) ?? 0) + by
+      values.set(key, String(value))
+      return value
+    },
+    delete: async (key) => void values.delete(key),
+    close: async () => {},
+  }
+}
+
+function logInto(logged: { event: string; fields: LogFields }[]): Log {
+  const write = (event: string, fields: LogFields = {}): void => void logged.push({ event, fields })
+  const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
+  return log
+}
