@@ -1,0 +1,123 @@
+/**
+ * What worker and keeper say to each other. Calls and answers travel as one JSON text a batch, octets beside it in
+ * array buffers that are transferred: both are cheaper for the worker's loop than cloning objects.
+ */
+import type { Content, StoredContent } from '../mail/message.ts'
+import type { CommandStep, Cursor, QueueCommand } from './local-listing.ts'
+import type {
+  ClaimRequest,
+  Delivery,
+  Lease,
+  LeaseKey,
+  NewMessage,
+  QueueCounts,
+  QueueEntry,
+  QueueFilter,
+  Settlement,
+  StoreFault,
+} from './queue-store.ts'
+
+/** Octets that travel beside the text: a range of one of its parts. */
+export interface WireBytes {
+  readonly part: number
+  readonly offset: number
+  readonly length: number
+}
+
+export interface WireContent {
+  readonly head: WireBytes
+  readonly content: WireBytes | Extract<Content, { kind: 'spool' }>
+  readonly contentOffset: number
+}
+
+export type WireMessage = Omit<NewMessage, 'stored'> & { readonly stored: WireContent }
+
+/** Every operation of the queue, with its arguments and its answer. */
+export interface QueueOperations {
+  readonly add: { arguments: { message: WireMessage; lease: Lease | null }; answer: readonly Delivery[] }
+  readonly claim: { arguments: ClaimRequest; answer: readonly Delivery[] }
+  readonly content: { arguments: { message: string }; answer: WireContent }
+  readonly renew: { arguments: { leases: readonly LeaseKey[]; until: number }; answer: readonly LeaseKey[] }
+  readonly settle: { arguments: { lease: LeaseKey; settlements: readonly Settlement[] }; answer: boolean }
+  readonly release: { arguments: { leases: readonly LeaseKey[] }; answer: null }
+  readonly reclaim: { arguments: { owner: string | null }; answer: number }
+  readonly list: { arguments: { filter: QueueFilter; limit: number }; answer: readonly QueueEntry[] }
+  readonly command: {
+    arguments: { command: QueueCommand; filter: QueueFilter; cursor: Cursor; limit: number }
+    answer: CommandStep
+  }
+  readonly counts: { arguments: object; answer: QueueCounts }
+  readonly stored: { arguments: { messages: readonly string[] }; answer: readonly string[] }
+}
+
+/** Every operation of the state. A missing value travels as null. */
+export interface StateOperations {
+  readonly get: { arguments: { key: string; now: number }; answer: string | null }
+  readonly set: { arguments: { key: string; value: string; expiresAt: number }; answer: null }
+  readonly increment: {
+    arguments: { key: string; by: number; now: number; expiresAt: number }
+    answer: number
+  }
+  readonly delete: { arguments: { key: string }; answer: null }
+}
+
+type CallOf<Operations> = {
+  [Name in keyof Operations]: {
+    readonly name: Name
+    readonly arguments: Operations[Name] extends { arguments: infer Arguments } ? Arguments : never
+  }
+}[keyof Operations]
+
+export type QueueCall = CallOf<QueueOperations>
+export type StateCall = CallOf<StateOperations>
+
+/** One call of a batch; `id` comes back with its answer. */
+export type Call =
+  | { readonly id: number; readonly store: 'queue'; readonly call: QueueCall }
+  | { readonly id: number; readonly store: 'state'; readonly call: StateCall }
+
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly fault: { readonly code: StoreFault['code']; readonly message: string } }
+
+/** A batch on its way: JSON of calls or answers, and the octets they name. */
+export interface Batch {
+  readonly text: string
+  readonly parts: readonly ArrayBuffer[]
+}
+
+/** `close` is the last one. */
+export type ToKeeper = { readonly kind: 'calls'; readonly batch: Batch } | { readonly kind: 'close' }
+
+export type FromKeeper =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'refused'; readonly code: StoreFault['code']; readonly message: string }
+  | { readonly kind: 'answers'; readonly batch: Batch }
+
+/** What a keeper needs to start. */
+export interface KeeperSettings {
+  /** Folder of the store, absolute. It exists. */
+  readonly directory: string
+}
+
+/** Content of which the octets are elsewhere; `place` says where each piece went. */
+export function packContent(stored: StoredContent, place: (bytes: Uint8Array) => WireBytes): WireContent {
+  const { head, content, contentOffset } = stored
+  return {
+    head: place(head),
+    content: content.kind === 'inline' ? place(content.bytes) : content,
+    contentOffset,
+  }
+}
+
+/** The content again, its octets being views of `parts`. */
+export function unpackContent(wire: WireContent, parts: readonly ArrayBuffer[]): StoredContent {
+  const view = ({ part, offset, length }: WireBytes): Uint8Array => {
+    const buffer = parts[part]
+    if (buffer === undefined) throw new RangeError(`part ${part} of the batch is missing`)
+    return new Uint8Array(buffer, offset, length)
+  }
+  const content: Content =
+    'kind' in wire.content ? wire.content : { kind: 'inline', bytes: view(wire.content) }
+  return { head: view(wire.head), content, contentOffset: wire.contentOffset }
+}

@@ -1,0 +1,125 @@
+/** The queue store a worker uses when a keeper owns the databases. */
+import type { StoredContent } from '../mail/message.ts'
+import type { KeeperClient } from './keeper-client.ts'
+import type { QueueCall, QueueOperations } from './keeper-protocol.ts'
+import { packContent, unpackContent } from './keeper-protocol.ts'
+import type { Cursor, QueueCommand } from './local-listing.ts'
+import { FROM_THE_START } from './local-listing.ts'
+import type {
+  ClaimRequest,
+  Delivery,
+  Lease,
+  LeaseKey,
+  NewMessage,
+  QueueCounts,
+  QueueEntry,
+  QueueFilter,
+  QueueStore,
+  Settlement,
+} from './queue-store.ts'
+
+/** Recipients an operator's command changes in one transaction. */
+const COMMAND_STEP = 500
+
+export class KeeperQueueStore implements QueueStore {
+  readonly #client: KeeperClient
+  readonly #close: () => Promise<void>
+
+  constructor(client: KeeperClient, close: () => Promise<void>) {
+    this.#client = client
+    this.#close = close
+  }
+
+  add(message: NewMessage, lease: Lease | null): Promise<readonly Delivery[]> {
+    const stored = packContent(message.stored, (bytes) => this.#client.place(bytes))
+    return this.#call({ name: 'add', arguments: { message: { ...message, stored }, lease } })
+  }
+
+  claim(request: ClaimRequest): Promise<readonly Delivery[]> {
+    return this.#call({ name: 'claim', arguments: request })
+  }
+
+  async content(message: string): Promise<StoredContent> {
+    const call = { name: 'content', arguments: { message } } as const
+    const { value, parts } = await this.#client.call({ store: 'queue', call })
+    return unpackContent(value as QueueOperations['content']['answer'], parts)
+  }
+
+  async renew(deliveries: readonly Delivery[], until: number): Promise<readonly Delivery[]> {
+    const leases = deliveries.map(keyOf)
+    const lost = await this.#call<'renew'>({ name: 'renew', arguments: { leases, until } })
+    const fences = new Set(lost.map(({ fence }) => fence))
+    return deliveries.filter(({ fence }) => fences.has(fence))
+  }
+
+  settle(delivery: Delivery, settlements: readonly Settlement[]): Promise<boolean> {
+    return this.#call({ name: 'settle', arguments: { lease: keyOf(delivery), settlements } })
+  }
+
+  async release(deliveries: readonly Delivery[]): Promise<void> {
+    await this.#call({ name: 'release', arguments: { leases: deliveries.map(keyOf) } })
+  }
+
+  reclaim(owner: string | null): Promise<number> {
+    return this.#call({ name: 'reclaim', arguments: { owner } })
+  }
+
+  list(filter: QueueFilter, limit: number): Promise<readonly QueueEntry[]> {
+    return this.#call({ name: 'list', arguments: { filter, limit } })
+  }
+
+  retryNow(filter: QueueFilter, now: number): Promise<number> {
+    return this.#command({ kind: 'retry-now', now }, filter)
+  }
+
+  hold(filter: QueueFilter, reason: string): Promise<number> {
+    return this.#command({ kind: 'hold', reason }, filter)
+  }
+
+  unhold(filter: QueueFilter, now: number, lifetimeMs: number): Promise<number> {
+    return this.#command({ kind: 'unhold', now, expiresAt: now + lifetimeMs }, filter)
+  }
+
+  drop(filter: QueueFilter): Promise<number> {
+    return this.#command({ kind: 'drop' }, filter)
+  }
+
+  counts(): Promise<QueueCounts> {
+    return this.#call({ name: 'counts', arguments: {} })
+  }
+
+  stored(messages: readonly string[]): Promise<readonly string[]> {
+    return this.#call({ name: 'stored', arguments: { messages } })
+  }
+
+  /** Closes the keeper, and with it the state store. */
+  close(): Promise<void> {
+    return this.#close()
+  }
+
+  /** In steps: between two of them other calls get their turn. */
+  async #command(command: QueueCommand, filter: QueueFilter): Promise<number> {
+    let changed = 0
+    let cursor: Cursor | null = FROM_THE_START
+    while (cursor !== null) {
+      const step: QueueOperations['command']['answer'] = await this.#call<'command'>({
+        name: 'command',
+        arguments: { command, filter, cursor, limit: COMMAND_STEP },
+      })
+      changed += step.changed
+      cursor = step.next
+    }
+    return changed
+  }
+
+  async #call<Name extends QueueCall['name']>(
+    call: Extract<QueueCall, { name: Name }>,
+  ): Promise<QueueOperations[Name]['answer']> {
+    const { value } = await this.#client.call({ store: 'queue', call })
+    return value as QueueOperations[Name]['answer']
+  }
+}
+
+function keyOf({ message, route, fence }: LeaseKey): LeaseKey {
+  return { message, route, fence }
+}

@@ -1,0 +1,62 @@
+/**
+ * The schema of queue.db: what is still owed to whom. Rows that change (recipients) are small; what is written once
+ * (the message and its body) stands apart from them.
+ */
+
+/** Statements that lead from version n to n + 1. Never edited once released. */
+export const QUEUE_MIGRATIONS: readonly string[] = [
+  `CREATE TABLE message (
+     number INTEGER PRIMARY KEY,
+     id TEXT NOT NULL UNIQUE,
+     accepted_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL,
+     reverse_path TEXT NOT NULL,
+     -- octets as they will be sent
+     size INTEGER NOT NULL,
+     -- JSON
+     origin TEXT NOT NULL,
+     head BLOB NOT NULL,
+     content_offset INTEGER NOT NULL,
+     -- file of the body below the spool folder; NULL: the body is in its table
+     spool TEXT,
+     -- octets of the body, where it is in the spool
+     spool_size INTEGER NOT NULL
+   ) STRICT;
+
+   CREATE TABLE body (
+     message INTEGER PRIMARY KEY,
+     bytes BLOB NOT NULL
+   ) STRICT;
+
+   CREATE TABLE recipient (
+     message INTEGER NOT NULL,
+     -- place in the envelope, from 0
+     position INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     route TEXT NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('due', 'held', 'delivered')),
+     due_at INTEGER NOT NULL,
+     -- when it may be claimed: due_at, or the end of its lease
+     ready_at INTEGER NOT NULL,
+     attempts INTEGER NOT NULL,
+     lease_owner TEXT,
+     -- number of the lease; grows for ever, also when a lease is given back
+     fence INTEGER NOT NULL,
+     -- reason of the hold, or what the last attempt met
+     detail TEXT NOT NULL,
+     PRIMARY KEY (message, position)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX recipient_ready ON recipient (ready_at) WHERE state = 'due';
+   CREATE INDEX recipient_route ON recipient (route, ready_at) WHERE state = 'due';
+
+   -- One row, written with each transaction that changes it: counting a long queue would hold up every commit, and
+   -- triggers nearly double what a message costs.
+   CREATE TABLE tally (
+     messages INTEGER NOT NULL,
+     bytes INTEGER NOT NULL,
+     due INTEGER NOT NULL,
+     held INTEGER NOT NULL,
+     leased INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO tally VALUES (0, 0, 0, 0, 0);`,
+]

@@ -1,0 +1,88 @@
+/** Settling in the local store: what became of each recipient of a claimed delivery. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { LocalClaims } from './local-claims.ts'
+import type { LocalMessages, MessageNumber } from './local-messages.ts'
+import type { LocalTally } from './local-tally.ts'
+import type { LeaseKey, Settlement } from './queue-store.ts'
+
+const LEASED = `SELECT position, address, lease_owner IS NOT NULL AS is_leased FROM recipient
+  WHERE message = ? AND route = ? AND fence = ? AND state = 'due'`
+
+const END = `UPDATE recipient SET state = ?, lease_owner = NULL, fence = ?, detail = ?, attempts = attempts + 1
+  WHERE message = ? AND position = ?`
+
+const DEFER = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail,
+    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted
+  WHERE message = $message AND position = $position`
+
+const GIVE_BACK = `UPDATE recipient SET lease_owner = NULL, fence = ?, ready_at = due_at
+  WHERE message = ? AND position = ?`
+
+export class LocalSettling {
+  readonly #messages: LocalMessages
+  readonly #claims: LocalClaims
+  readonly #tally: LocalTally
+  readonly #leased: StatementSync
+  readonly #end: StatementSync
+  readonly #defer: StatementSync
+  readonly #giveBack: StatementSync
+
+  constructor(database: DatabaseSync, tally: LocalTally, messages: LocalMessages, claims: LocalClaims) {
+    this.#tally = tally
+    this.#messages = messages
+    this.#claims = claims
+    this.#leased = database.prepare(LEASED)
+    this.#end = database.prepare(END)
+    this.#defer = database.prepare(DEFER)
+    this.#giveBack = database.prepare(GIVE_BACK)
+  }
+
+  /**
+   * Writes the settlements down and gives the lease back, also for recipients no settlement names.
+   *
+   * @returns false when the lease, or one recipient of it, was lost: nothing was changed
+   */
+  settle(lease: LeaseKey, settlements: readonly Settlement[]): boolean {
+    const message = this.#messages.numberOf(lease.message)
+    if (message === undefined) return false
+    const leased = this.#leased.all(message, lease.route, lease.fence)
+    const positions = new Map(leased.map((row) => [String(row['address']), Number(row['position'])]))
+    if (positions.size === 0 || !settlements.every(({ address }) => positions.has(address))) return false
+    if (new Set(settlements.map(({ address }) => address)).size < settlements.length) {
+      throw new Error(`two settlements for one recipient of ${lease.message}`)
+    }
+    // All of them are given back. One whose lease was reclaimed is not counted any more.
+    this.#tally.change({ leased: -leased.filter((row) => row['is_leased'] === 1).length })
+    const delivered = settlements.filter(({ result }) => result === 'delivered').length
+    if (delivered === this.#messages.owed(message)) {
+      this.#tally.change({ due: -delivered })
+      this.#messages.delete(message)
+    } else this.#writeAll(message, positions, settlements)
+    return true
+  }
+
+  #writeAll(
+    message: MessageNumber,
+    positions: Map<string, number>,
+    settlements: readonly Settlement[],
+  ): void {
+    // A number nobody holds: the same settlement a second time finds its lease lost.
+    const fence = this.#claims.nextFence()
+    for (const settlement of settlements) {
+      this.#write(message, Number(positions.get(settlement.address)), fence, settlement)
+      positions.delete(settlement.address)
+    }
+    for (const position of positions.values()) this.#giveBack.run(fence, message, position)
+  }
+
+  #write(message: MessageNumber, position: number, fence: number, settlement: Settlement): void {
+    const { result, detail } = settlement
+    if (result === 'deferred') {
+      const { dueAt, counted } = settlement
+      this.#defer.run({ fence, detail, dueAt, counted: counted ? 1 : 0, message, position })
+    } else {
+      this.#end.run(result, fence, detail, message, position)
+      this.#tally.change({ due: -1, held: result === 'held' ? 1 : 0 })
+    }
+  }
+}

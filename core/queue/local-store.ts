@@ -1,0 +1,166 @@
+/**
+ * The local queue store over one database. Synchronous: every operation is a plain function that expects an open
+ * transaction; whoever calls opens it, commits it, and tells with `committed` or `rolledBack` what became of it.
+ * No statement stays open between two calls.
+ */
+import { isAbsolute, join, relative } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { StoredContent } from '../mail/message.ts'
+import { storedSizeBytes } from '../mail/message.ts'
+import { LocalClaims } from './local-claims.ts'
+import { LocalListing } from './local-listing.ts'
+import type { MessageNumber } from './local-messages.ts'
+import { LocalMessages } from './local-messages.ts'
+import { LocalSettling } from './local-settling.ts'
+import { LocalTally } from './local-tally.ts'
+import type { Delivery, Lease, NewMessage } from './queue-store.ts'
+import { StoreFault } from './queue-store.ts'
+
+export interface LocalStoreOptions {
+  /** Absolute; spool files are stored relative to it, so that a store can be moved. */
+  readonly spoolDirectory: string
+  /** Milliseconds since 1970: where fencing numbers start. */
+  readonly now: number
+}
+
+const ADD_MESSAGE = `INSERT INTO message
+  (id, accepted_at, expires_at, reverse_path, size, origin, head, content_offset, spool, spool_size)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const ADD_RECIPIENT = `INSERT INTO recipient
+  (message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence, detail)
+  VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`
+
+export class LocalStore {
+  readonly claims: LocalClaims
+  readonly settling: LocalSettling
+  readonly listing: LocalListing
+  readonly #tally: LocalTally
+  readonly #messages: LocalMessages
+  readonly #spoolDirectory: string
+  readonly #addMessage: StatementSync
+  readonly #addBody: StatementSync
+  readonly #addRecipient: StatementSync
+  readonly #content: StatementSync
+
+  constructor(database: DatabaseSync, { spoolDirectory, now }: LocalStoreOptions) {
+    this.#spoolDirectory = spoolDirectory
+    this.#tally = new LocalTally(database)
+    this.#messages = new LocalMessages(database, this.#tally)
+    this.claims = new LocalClaims(database, this.#tally, now)
+    this.settling = new LocalSettling(database, this.#tally, this.#messages, this.claims)
+    this.listing = new LocalListing(database, this.#tally, this.#messages)
+    this.#addMessage = database.prepare(ADD_MESSAGE)
+    this.#addBody = database.prepare('INSERT INTO body (message, bytes) VALUES (?, ?)')
+    this.#addRecipient = database.prepare(ADD_RECIPIENT)
+    this.#content = database.prepare(`SELECT head, content_offset, spool, spool_size, bytes
+      FROM message LEFT JOIN body ON body.message = message.number WHERE id = ?`)
+  }
+
+  /** Stores message and envelope; with a lease, what is not held is claimed at once and returned. */
+  add(message: NewMessage, lease: Lease | null): Delivery[] {
+    const number = this.#insertMessage(message)
+    const deliveries = lease === null ? new Map<string, Delivery>() : this.#leased(message, lease)
+    let leased = 0
+    for (const [position, { address, route, hold }] of message.recipients.entries()) {
+      const delivery = hold === null ? deliveries.get(route) : undefined
+      if (delivery !== undefined) leased += 1
+      this.#addRecipient.run(
+        number,
+        position,
+        address,
+        route,
+        hold === null ? 'due' : 'held',
+        message.acceptedAt,
+        delivery?.leaseUntil ?? message.acceptedAt,
+        delivery === undefined ? null : (lease?.owner ?? null),
+        delivery?.fence ?? 0,
+        hold ?? '',
+      )
+    }
+    const held = message.recipients.filter(({ hold }) => hold !== null).length
+    this.#tally.change({ due: message.recipients.length - held, held, leased })
+    return [...deliveries.values()]
+  }
+
+  /** @throws StoreFault `unavailable` when the message is not stored, or its body is missing */
+  content(id: string): StoredContent {
+    const row = this.#content.get(id)
+    if (row === undefined) throw new StoreFault('unavailable', `message ${id} is not in the queue`)
+    const head = row['head'] as Uint8Array
+    const contentOffset = Number(row['content_offset'])
+    if (row['spool'] !== null) {
+      const path = join(this.#spoolDirectory, String(row['spool']))
+      return { head, content: { kind: 'spool', path, sizeBytes: Number(row['spool_size']) }, contentOffset }
+    }
+    if (row['bytes'] === null) throw new StoreFault('unavailable', `the body of message ${id} is missing`)
+    return { head, content: { kind: 'inline', bytes: row['bytes'] as Uint8Array }, contentOffset }
+  }
+
+  /** Those of `ids` that are stored. */
+  stored(ids: readonly string[]): string[] {
+    return ids.filter((id) => this.#messages.numberOf(id) !== undefined)
+  }
+
+  /** To be called last in a transaction that will be committed. */
+  beforeCommit(): void {
+    this.#tally.save()
+  }
+
+  /** The transaction is durable. Returns the spool files nobody needs any more, to be unlinked now. */
+  committed(): string[] {
+    this.#tally.committed()
+    this.claims.committed()
+    return this.#messages.committed().map((file) => join(this.#spoolDirectory, file))
+  }
+
+  rolledBack(): void {
+    this.#tally.rolledBack()
+    this.claims.rolledBack()
+    this.#messages.rolledBack()
+  }
+
+  /** What of a new message may leave at once, by route. */
+  #leased(message: NewMessage, lease: Lease): Map<string, Delivery> {
+    const { id, reversePath, acceptedAt, expiresAt, stored } = message
+    const byRoute = Map.groupBy(
+      message.recipients.filter(({ hold }) => hold === null),
+      ({ route }) => route,
+    )
+    const deliveries = [...byRoute].map(([route, recipients]): [string, Delivery] => {
+      const fence = this.claims.nextFence()
+      const owed = recipients.map(({ address }) => ({ address, attempts: 0 }))
+      const sizeBytes = storedSizeBytes(stored)
+      const facts = { reversePath, acceptedAt, expiresAt, sizeBytes }
+      return [route, { message: id, route, fence, leaseUntil: lease.until, recipients: owed, ...facts }]
+    })
+    return new Map(deliveries)
+  }
+
+  #insertMessage(message: NewMessage): MessageNumber {
+    const { head, content, contentOffset } = message.stored
+    const { lastInsertRowid: number } = this.#addMessage.run(
+      message.id,
+      message.acceptedAt,
+      message.expiresAt,
+      message.reversePath,
+      storedSizeBytes(message.stored),
+      JSON.stringify(message.origin),
+      head,
+      contentOffset,
+      content.kind === 'spool' ? this.#spoolFile(content.path) : null,
+      content.kind === 'spool' ? content.sizeBytes : 0,
+    )
+    this.#tally.change({ messages: 1, bytes: storedSizeBytes(message.stored) })
+    if (content.kind === 'inline') this.#addBody.run(number, content.bytes)
+    return number
+  }
+
+  #spoolFile(path: string): string {
+    const file = relative(this.#spoolDirectory, path)
+    if (file.startsWith('..') || isAbsolute(file)) {
+      throw new StoreFault('unavailable', `${path} is not below the spool folder ${this.#spoolDirectory}`)
+    }
+    return file
+  }
+}

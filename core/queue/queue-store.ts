@@ -1,0 +1,188 @@
+/**
+ * The port of a queue store: what is still owed to whom.
+ *
+ * Everything is asynchronous and may be batched: calls that arrive together share one durable commit. What a call
+ * promises holds when its promise resolves; a rejected call changed nothing. Work is claimed by lease with a fencing
+ * number: whoever settles with an older number than the store has seen since is told so and changes nothing.
+ */
+import type { StoredContent } from '../mail/message.ts'
+import type { Origin } from '../mail/session.ts'
+
+export { StoreFault } from '../state/store-fault.ts'
+
+/** A message about to be owed. */
+export interface NewMessage {
+  /** Queue id: `q_` and 12 characters, unique. */
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly acceptedAt: number
+  /** After this moment recipients still owed go to hold. */
+  readonly expiresAt: number
+  /** '' is the null reverse-path. */
+  readonly reversePath: string
+  readonly stored: StoredContent
+  readonly origin: Origin
+  /** Not empty; no address twice under one route. */
+  readonly recipients: readonly NewRecipient[]
+}
+
+export interface NewRecipient {
+  readonly address: string
+  /** Where it goes, as the `queue` hook decided it: `smtp://…`, `maildir:…`. */
+  readonly route: string
+  /** Why it may not leave yet; null when it may. */
+  readonly hold: string | null
+}
+
+/** What a lease is known by. */
+export interface LeaseKey {
+  /** Queue id. */
+  readonly message: string
+  readonly route: string
+  /** Fencing number of the lease; grows with every claim of this store. */
+  readonly fence: number
+}
+
+/** Claimed work: the recipients of one message that leave by one route. */
+export interface Delivery extends LeaseKey {
+  /** When the lease ends unless renewed, milliseconds since 1970. */
+  readonly leaseUntil: number
+  readonly recipients: readonly OwedRecipient[]
+  readonly reversePath: string
+  readonly acceptedAt: number
+  readonly expiresAt: number
+  readonly sizeBytes: number
+}
+
+export interface OwedRecipient {
+  readonly address: string
+  /** Attempts made before this one. */
+  readonly attempts: number
+}
+
+/** What became of one recipient in one attempt. */
+export type Settlement =
+  | { readonly address: string; readonly result: 'delivered'; readonly detail: string }
+  | { readonly address: string; readonly result: 'held'; readonly detail: string }
+  | {
+      readonly address: string
+      readonly result: 'deferred'
+      readonly detail: string
+      /** Next attempt, milliseconds since 1970. */
+      readonly dueAt: number
+      /** Whether this counts as an attempt; trouble of our own does not. */
+      readonly counted: boolean
+    }
+
+export interface Lease {
+  /** Who works; nothing is owned by a process id. */
+  readonly owner: string
+  readonly until: number
+}
+
+export type RecipientState = 'due' | 'held' | 'delivered'
+
+/** A recipient as the operator sees it. */
+export interface QueueEntry {
+  readonly message: string
+  readonly address: string
+  readonly route: string
+  readonly state: RecipientState
+  readonly leased: boolean
+  readonly dueAt: number
+  readonly attempts: number
+  /** Reason of the hold, or what the last attempt met; '' before the first. */
+  readonly detail: string
+  readonly reversePath: string
+  readonly acceptedAt: number
+  readonly expiresAt: number
+  readonly sizeBytes: number
+  readonly origin: Origin
+}
+
+/** Which recipients a listing or an operator's command means. Given members must all match. */
+export interface QueueFilter {
+  readonly message?: string
+  readonly state?: RecipientState
+  readonly route?: string
+  /** Recipient's address, or `@domain`; upper and lower case are the same. */
+  readonly to?: string
+  /** Reverse-path, or `@domain`; '' or `<>` is the null reverse-path. */
+  readonly from?: string
+}
+
+export interface QueueCounts {
+  readonly messages: number
+  /** Recipients owed and not held, those being delivered among them. */
+  readonly due: number
+  readonly held: number
+  /** Recipients under a lease, also one that is over and was not claimed again. */
+  readonly leased: number
+  /** Octets of the messages as they will be sent. */
+  readonly bytes: number
+  /** Recipients put on hold since the start because their message could not be read. */
+  readonly damaged: number
+  /** Earliest moment something can be claimed: it is due, or its lease is over. Null when nothing is owed. */
+  readonly nextDueAt: number | null
+}
+
+export interface ClaimRequest {
+  readonly lease: Lease
+  readonly now: number
+  /** At most this many deliveries. */
+  readonly limit: number
+  /** Routes that can take nothing now. */
+  readonly exceptRoutes: readonly string[]
+}
+
+export interface QueueStore {
+  /**
+   * Stores message and envelope. When it resolves they survive a power cut: only then may 250 be said. With a
+   * lease, what is not held is claimed in the same commit and returned; without, it waits to be claimed.
+   *
+   * @throws StoreFault `full` when there is no room, `unavailable` otherwise
+   */
+  add(message: NewMessage, lease: Lease | null): Promise<readonly Delivery[]>
+  /**
+   * Claims due deliveries, the longest due first. A delivery whose message cannot be read is put on hold and counted
+   * instead, so that it does not stop the others.
+   */
+  claim(request: ClaimRequest): Promise<readonly Delivery[]>
+  /**
+   * Content of a message that is still owed.
+   *
+   * @throws StoreFault `unavailable` also when there is no such message
+   */
+  content(message: string): Promise<StoredContent>
+  /** Extends leases; returns the deliveries that were lost to another claim meanwhile. */
+  renew(deliveries: readonly Delivery[], until: number): Promise<readonly Delivery[]>
+  /**
+   * Writes down what became of each recipient and gives the lease back, also for recipients no settlement names: they
+   * are due again at once. Durable when it resolves; a message nobody is owed any more is gone with it.
+   *
+   * @returns false when the lease, or one recipient of it, had been lost: nothing was changed
+   */
+  settle(delivery: Delivery, settlements: readonly Settlement[]): Promise<boolean>
+  /** Gives leases back untouched: the work is due again at once. */
+  release(deliveries: readonly Delivery[]): Promise<void>
+  /**
+   * Ends every lease of this owner, or of everyone (null): what a start does with its predecessor's. Returns how many
+   * recipients that concerned. A settlement that still arrives counts until the work is claimed again.
+   */
+  reclaim(owner: string | null): Promise<number>
+  /** In the order of acceptance. */
+  list(filter: QueueFilter, limit: number): Promise<readonly QueueEntry[]>
+  /** Makes matching recipients that wait for their next attempt due at once. Returns how many. */
+  retryNow(filter: QueueFilter, now: number): Promise<number>
+  /** Holds matching recipients that are not being delivered. */
+  hold(filter: QueueFilter, reason: string): Promise<number>
+  /** Lets matching held recipients go, due at once, with a new life of `lifetimeMs`. */
+  unhold(filter: QueueFilter, now: number, lifetimeMs: number): Promise<number>
+  /** Forgets matching recipients that are not being delivered, without a bounce. */
+  drop(filter: QueueFilter): Promise<number>
+  /** Cheap: does not depend on the length of the queue. */
+  counts(): Promise<QueueCounts>
+  /** Those of the messages that are stored: what a sweep of the spool must not remove. */
+  stored(messages: readonly string[]): Promise<readonly string[]>
+  close(): Promise<void>
+}

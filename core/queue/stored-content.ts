@@ -1,0 +1,76 @@
+/** Reading stored messages: the whole for sending, pieces of the content for plugins. */
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import type { Content, StoredContent } from '../mail/message.ts'
+import { StoreFault, storeFault } from '../state/store-fault.ts'
+
+/** Largest piece, in octets: what one plugin call may hold. */
+export const MAX_CHUNK_BYTES = 65_536
+
+/**
+ * The message as it is sent: head, then the content from its offset, in pieces of at most 64 KB beyond the head. No
+ * piece is empty.
+ *
+ * @throws StoreFault while reading, when the spool file cannot be read or is too short
+ */
+export async function* readContent(stored: StoredContent): AsyncGenerator<Uint8Array, void, undefined> {
+  const { head, content, contentOffset } = stored
+  if (head.byteLength > 0) yield head
+  if (content.kind === 'inline') {
+    const rest = content.bytes.subarray(contentOffset)
+    if (rest.byteLength > 0) yield rest
+    return
+  }
+  yield* readSpoolFile(content.path, contentOffset, content.sizeBytes)
+}
+
+/**
+ * One piece of the content as received.
+ *
+ * @param index      from 0
+ * @param chunkBytes octets of a piece, 1 to 65536; the last may be shorter
+ * @returns no octets behind the end
+ * @throws StoreFault when the spool file cannot be read
+ */
+export async function contentChunk(content: Content, index: number, chunkBytes: number): Promise<Uint8Array> {
+  if (!(chunkBytes >= 1 && chunkBytes <= MAX_CHUNK_BYTES && index >= 0)) {
+    throw new RangeError(`no piece ${index} of ${chunkBytes} octets: 1 to ${MAX_CHUNK_BYTES} are allowed`)
+  }
+  const start = index * chunkBytes
+  if (content.kind === 'inline') return content.bytes.subarray(start, start + chunkBytes)
+  const end = Math.min(start + chunkBytes, content.sizeBytes)
+  if (start >= end) return new Uint8Array(0)
+  for await (const piece of readSpoolFile(content.path, start, end)) return piece
+  return new Uint8Array(0)
+}
+
+async function* readSpoolFile(
+  path: string,
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    await using file = await open(path, 'r')
+    let position = start
+    while (position < end) {
+      const wanted = Math.min(MAX_CHUNK_BYTES, end - position)
+      const piece = await readExactly(file, position, wanted)
+      position += wanted
+      yield piece
+    }
+  } catch (error) {
+    throw storeFault(error)
+  }
+}
+
+async function readExactly(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled)
+    if (bytesRead === 0)
+      throw new StoreFault('unavailable', `the spool file ends after ${position + filled} octets`)
+    filled += bytesRead
+  }
+  return buffer
+}

@@ -1,0 +1,16 @@
+/** What every queue store must do, whatever it is built on. */
+import { suite } from 'node:test'
+import { claimingConformance } from './queue-store/claiming.ts'
+import type { OpenStore } from './queue-store/fixture.ts'
+import { operatingConformance } from './queue-store/operating.ts'
+import { settlingConformance } from './queue-store/settling.ts'
+import { storingConformance } from './queue-store/storing.ts'
+
+export function queueStoreConformance(name: string, open: OpenStore): void {
+  suite(`queue store: ${name}`, () => {
+    storingConformance(open)
+    claimingConformance(open)
+    settlingConformance(open)
+    operatingConformance(open)
+  })
+}

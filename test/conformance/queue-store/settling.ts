@@ -1,0 +1,143 @@
+/** Settling: what became of each recipient, and when a message is gone. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Delivery, QueueStore } from '../../../core/queue/queue-store.ts'
+import {
+  addressesOf,
+  claimAt,
+  deferred,
+  delivered,
+  held,
+  LEASE,
+  messageId,
+  NOW,
+  newMessage,
+  type OpenStore,
+  OTHER_ROUTE,
+  only,
+  to,
+} from './fixture.ts'
+
+const THREE = { recipients: [to('a@x.test'), to('b@x.test'), to('c@x.test')] }
+
+export function settlingConformance(open: OpenStore): void {
+  endsMessages(open)
+  settlesPartly(open)
+  refusesStrangers(open)
+}
+
+function endsMessages(open: OpenStore): void {
+  test('a message is gone when everyone has it', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1), LEASE))
+    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')]), true)
+    assert.deepEqual(await store.list({}, 10), [])
+    assert.deepEqual(await store.stored([messageId(1)]), [])
+    const { messages, due, leased, bytes, nextDueAt } = await store.counts()
+    assert.deepEqual(
+      { messages, due, leased, bytes, nextDueAt },
+      { messages: 0, due: 0, leased: 0, bytes: 0, nextDueAt: null },
+    )
+  })
+
+  test('a message stays while one recipient of another route is owed it', async (t) => {
+    const { store } = await open(t)
+    const recipients = [to('a@x.test'), to('b@y.test', OTHER_ROUTE)]
+    const [first, second] = await store.add(newMessage(1, { recipients }), LEASE)
+    await store.settle(first as Delivery, [delivered('a@x.test')])
+    assert.deepEqual(await states(store), { 'a@x.test': 'delivered', 'b@y.test': 'due' })
+    assert.ok(await store.content(messageId(1)))
+    await store.settle(second as Delivery, [delivered('b@y.test')])
+    assert.equal((await store.counts()).messages, 0)
+  })
+
+  test('a message stays while one recipient is held', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    await store.settle(delivery, [delivered('a@x.test'), held('b@x.test'), delivered('c@x.test')])
+    assert.deepEqual(await states(store), {
+      'a@x.test': 'delivered',
+      'b@x.test': 'held',
+      'c@x.test': 'delivered',
+    })
+    const { messages, due, held: onHold, nextDueAt } = await store.counts()
+    assert.deepEqual(
+      { messages, due, onHold, nextDueAt },
+      { messages: 1, due: 0, onHold: 1, nextDueAt: null },
+    )
+  })
+}
+
+function settlesPartly(open: OpenStore): void {
+  test('each recipient is settled for itself', async (t) => {
+    const { store, reopen } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    await store.settle(delivery, [delivered('a@x.test'), deferred('b@x.test', NOW + 50), held('c@x.test')])
+    const entries = await (await reopen()).list({}, 10)
+    assert.deepEqual(
+      entries.map(({ address, state, attempts, dueAt, detail, leased }) => [
+        address,
+        state,
+        attempts,
+        dueAt,
+        detail,
+        leased,
+      ]),
+      [
+        ['a@x.test', 'delivered', 1, NOW, '250 2.0.0 Ok', false],
+        ['b@x.test', 'due', 1, NOW + 50, '451 4.3.0 Later', false],
+        ['c@x.test', 'held', 1, NOW, '550 5.1.1 No such user', false],
+      ],
+    )
+  })
+
+  test('recipients no settlement names are due again at once', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    await store.settle(delivery, [delivered('b@x.test')])
+    assert.equal((await store.counts()).leased, 0)
+    assert.deepEqual(addressesOf(only(await store.claim(claimAt(NOW)))), ['a@x.test', 'c@x.test'])
+  })
+
+  test('the next moment something is due is the earliest of all', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    assert.equal((await store.counts()).nextDueAt, LEASE.until)
+    await store.settle(delivery, [
+      deferred('a@x.test', NOW + 30),
+      deferred('b@x.test', NOW + 20),
+      held('c@x.test'),
+    ])
+    assert.equal((await store.counts()).nextDueAt, NOW + 20)
+  })
+}
+
+function refusesStrangers(open: OpenStore): void {
+  test('a second settlement of the same lease changes nothing', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1), LEASE))
+    assert.equal(await store.settle(delivery, [deferred('rcpt@example.test', NOW + 50)]), true)
+    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')]), false)
+    assert.deepEqual(await states(store), { 'rcpt@example.test': 'due' })
+  })
+
+  test('a settlement for somebody who is not in the lease changes nothing at all', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    assert.equal(await store.settle(delivery, [delivered('a@x.test'), delivered('stranger@x.test')]), false)
+    assert.deepEqual(await states(store), { 'a@x.test': 'due', 'b@x.test': 'due', 'c@x.test': 'due' })
+    assert.equal((await store.counts()).leased, 3)
+  })
+
+  test('two settlements for one recipient are refused and lose nobody', async (t) => {
+    const { store } = await open(t)
+    const recipients = [to('a@x.test'), to('b@x.test')]
+    const delivery = only(await store.add(newMessage(1, { recipients }), LEASE))
+    await assert.rejects(store.settle(delivery, [delivered('a@x.test'), delivered('a@x.test')]))
+    assert.deepEqual(await states(store), { 'a@x.test': 'due', 'b@x.test': 'due' })
+  })
+}
+
+async function states(store: QueueStore): Promise<Record<string, string>> {
+  return Object.fromEntries((await store.list({}, 100)).map(({ address, state }) => [address, state]))
+}
