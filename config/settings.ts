@@ -166,7 +166,7 @@ const store = {
       ...size,
       description: 'Bodies up to this size stand in the database, larger ones in files.',
       atMost: '64MiB',
-      default: '256KiB',
+      default: '64KiB',
     },
     reserveBytes: {
       ...size,

@@ -1,0 +1,181 @@
+/**
+ * A conversation: one client from greeting to good-bye, behind the seam to the wire. Finds the verb, checks the order,
+ * and is the boundary at which faults and bugs become replies.
+ */
+
+import type { HookName } from '../mail/hook-events.ts'
+import { type Reply, reply } from '../mail/reply.ts'
+import type { Client } from '../mail/session.ts'
+import { ClientSession, type Listener } from './client-session.ts'
+import { connect } from './connect.ts'
+import type { Admission } from './connection-counts.ts'
+import {
+  type Dialogue,
+  type ReceiveStep,
+  type ReplyStep,
+  type Step,
+  say,
+  type Violation,
+} from './dialogue-port.ts'
+import { refuse } from './refusal.ts'
+import type { SmtpService } from './service.ts'
+import { troubleOf } from './trouble.ts'
+import { findVerb, outOfOrder, type Verb } from './verbs.ts'
+import { VIOLATIONS } from './violations.ts'
+
+export class Conversation implements Dialogue {
+  readonly #client: ClientSession
+  readonly #service: SmtpService
+  readonly #admission: Admission
+  /** Why we ended the connection; '' when the client did. */
+  #ending = ''
+
+  constructor(service: SmtpService, id: string, client: Client, listener: Listener) {
+    this.#service = service
+    this.#client = new ClientSession(service, id, client, listener)
+    this.#admission = service.connections.enter(client.network, this.#client.facts.trusted)
+    service.counters.sessions++
+  }
+
+  async greet(): Promise<ReplyStep> {
+    try {
+      return this.#settled(await connect(this.#client, this.#admission))
+    } catch (error) {
+      return this.#failed('connect', error)
+    }
+  }
+
+  command(line: Buffer): Step | Promise<Step> {
+    const text = line.toString('latin1')
+    const space = text.indexOf(' ')
+    const name = (space < 0 ? text : text.slice(0, space)).toUpperCase()
+    const verb = findVerb(name, text)
+    if ('kind' in verb) return this.#counted(verb, 'connect')
+    const argument = space < 0 ? '' : withoutSpaces(text.slice(space + 1))
+    return this.#run(verb, argument)
+  }
+
+  violated(violation: Violation): Reply {
+    this.#ending = violation
+    this.#client.record.step('violation', { violation })
+    return VIOLATIONS[violation]
+  }
+
+  idle(): Reply {
+    this.#ending = 'timeout'
+    return reply(421, '4.4.2', `${this.#service.parts.settings.hostname} waited too long`)
+  }
+
+  farewell(): Reply | null {
+    const { phase } = this.#client.state
+    if (!this.#service.isDraining || phase === 'transaction' || phase === 'message') return null
+    this.#ending = 'draining'
+    return reply(421, '4.3.2', `${this.#service.parts.settings.hostname} is about to stop`)
+  }
+
+  ended(cause: string): void {
+    const client = this.#client
+    const { state } = client
+    client.state = { phase: 'gone' }
+    if (state.phase === 'message') void state.incoming.abandon()
+    if (this.#admission === 'admitted') this.#service.connections.leave(client.facts.client.network)
+    const by = this.#ending || cause || 'client'
+    client.record.step('disconnected', { by })
+    const { clock, log } = this.#service.parts
+    log.info('session-ended', {
+      session: client.id,
+      client: client.facts.client.address,
+      hello: client.facts.hello?.name ?? '',
+      accepted: client.accepted,
+      refused: client.refused,
+      by,
+      durationMs: Math.round(clock.monotonic() - client.startedAt),
+    })
+  }
+
+  #run(verb: Verb, argument: string): Step | Promise<Step> {
+    const client = this.#client
+    try {
+      if (verb.isIdle && client.budget.idleCommand()) return this.#tooManyErrors(verb.hook)
+      const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client.state)
+      if (wrong !== null) return this.#counted(say(wrong), verb.hook)
+      const step = verb.run(client, argument)
+      if (!(step instanceof Promise)) return this.#counted(step, verb.hook)
+      return step.then(
+        (later) => this.#counted(later, verb.hook),
+        (error) => this.#failed(verb.hook, error),
+      )
+    } catch (error) {
+      return this.#failed(verb.hook, error)
+    }
+  }
+
+  /** Permanent errors are the client's doing and are counted; what is transient may be ours. */
+  #counted(step: Step, hook: HookName): Step {
+    if (step.kind === 'receive') return this.#receiving(step)
+    const isError = step.reply.code >= 500 && !step.closes
+    return isError && this.#client.budget.error() ? this.#tooManyErrors(hook) : this.#settled(step)
+  }
+
+  /** However the message ends, its transaction ends with it (RFC 5321 §4.1.1.4). */
+  #receiving(step: ReceiveStep): ReceiveStep {
+    const { receiver } = step
+    const end = async (): Promise<ReplyStep> => {
+      try {
+        return this.#counted(await receiver.end(), 'data') as ReplyStep
+      } catch (error) {
+        return this.#failed('data', error)
+      } finally {
+        this.#client.endTransaction()
+      }
+    }
+    const write = (piece: Uint8Array): ReplyStep | Promise<void> | undefined => {
+      const taken = receiver.write(piece)
+      return taken === undefined || taken instanceof Promise ? taken : this.#settled(taken)
+    }
+    return { ...step, receiver: { write, end } }
+  }
+
+  #tooManyErrors(hook: HookName): ReplyStep {
+    const facts = { limit: this.#service.parts.settings.limits.errorsPerSession }
+    const text = 'Too many errors'
+    const reason = 'ERRORS_PER_SESSION'
+    const refusal = { hook, code: 421, status: '4.7.0', text, reason, facts, closes: true }
+    return this.#settled(refuse(this.#client, refusal))
+  }
+
+  /**
+   * The one place where what was thrown becomes a reply. Trouble of ours delays the mail; a bug ends this session and
+   * no other. Neither is ever 5yz.
+   */
+  #failed(hook: HookName, error: unknown): ReplyStep {
+    const { log } = this.#service.parts
+    const trouble = troubleOf(error)
+    const session = this.#client.id
+    if (trouble === null) {
+      log.error('bug', { session, hook, error: error instanceof Error ? error.stack : String(error) })
+      return this.#settled(refuse(this.#client, { ...BUG, hook }))
+    }
+    log.error('local-trouble', { session, hook, trouble, reason: String(error) })
+    return this.#settled(refuse(this.#client, { ...(trouble === 'full' ? FULL : UNAVAILABLE), hook }))
+  }
+
+  #settled(step: ReplyStep): ReplyStep {
+    if (step.closes) this.#ending = step.reply.code === 221 ? 'quit' : `reply ${step.reply.code}`
+    return step
+  }
+}
+
+const NO_ARGUMENT = reply(501, '5.5.4', 'This command has no argument')
+const BUG = { code: 421, status: '4.3.0', text: 'Local error', reason: 'BUG', closes: true }
+const FULL = { code: 452, status: '4.3.1', text: 'No room for mail, try again later', reason: 'STORE_FULL' }
+const UNAVAILABLE = { code: 451, status: '4.3.0', text: 'Try again later', reason: 'LOCAL_TROUBLE' }
+
+/** Trailing white space is tolerated (RFC 5321 §4.1.1), and so is more than one space behind a verb. */
+function withoutSpaces(argument: string): string {
+  let start = 0
+  let end = argument.length
+  while (start < end && argument[start] === ' ') start++
+  while (end > start && (argument[end - 1] === ' ' || argument[end - 1] === '\t')) end--
+  return start === 0 && end === argument.length ? argument : argument.slice(start, end)
+}

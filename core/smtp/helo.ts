@@ -1,0 +1,48 @@
+/** HELO and EHLO (RFC 5321 §4.1.1.1): who the client says it is, and what we offer. */
+import { holdReasons } from '../hooks/actions.ts'
+import { whyNotDomain } from '../mail/address.ts'
+import { type Reply, reply } from '../mail/reply.ts'
+import type { ClientSession } from './client-session.ts'
+import { type ReplyStep, say } from './dialogue-port.ts'
+import { refuseFor } from './refusal.ts'
+
+export function helo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  return introduce(client, 'HELO', argument)
+}
+
+export function ehlo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  return introduce(client, 'EHLO', argument)
+}
+
+function introduce(
+  client: ClientSession,
+  verb: 'HELO' | 'EHLO',
+  name: string,
+): ReplyStep | Promise<ReplyStep> {
+  if (name === '') return say(reply(501, '5.5.4', `${verb} needs the name of the client`))
+  if (!isName(name)) return say(reply(501, '5.5.4', `${verb} needs a domain name or an address literal`))
+  return ask(client, verb, name)
+}
+
+/** Underscores and a final dot have no place in a host name, and many a host writes its name with them. */
+function isName(text: string): boolean {
+  return whyNotDomain(text) === null || whyNotDomain(text.replaceAll('_', 'x').replace(/\.$/, '')) === null
+}
+
+/** After a refusal everything is as it was before the command (RFC 5321 §4.1.4). */
+async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): Promise<ReplyStep> {
+  const { hooks, settings } = client.service.parts
+  const session = client.factsWith({ verb, name })
+  const { refusal, owed, actions } = await hooks.ask('helo', { session }, null, client.record)
+  if (refusal !== null) return refuseFor(client, 'helo', refusal)
+  client.introduced(session, { owed, holds: holdReasons(actions) })
+  client.record.step('helo', { verb, name })
+  return say(verb === 'HELO' ? reply(250, null, settings.hostname) : offer(client))
+}
+
+/** No enhanced status code stands in the replies to HELO and EHLO (RFC 2034 §4). */
+function offer(client: ClientSession): Reply {
+  const { hostname, limits } = client.service.parts.settings
+  const size = Number.isFinite(limits.messageBytes) ? `SIZE ${limits.messageBytes}` : 'SIZE'
+  return { code: 250, status: null, lines: [hostname, 'PIPELINING', size, '8BITMIME', 'ENHANCEDSTATUSCODES'] }
+}

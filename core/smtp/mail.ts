@@ -1,0 +1,87 @@
+/** MAIL (RFC 5321 §4.1.1.2): opens a transaction. */
+import { holdReasons } from '../hooks/actions.ts'
+import { formatAddress } from '../mail/address.ts'
+import { type Reply, reply } from '../mail/reply.ts'
+import type { ClientSession } from './client-session.ts'
+import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
+import { MailTransaction } from './mail-transaction.ts'
+import { type Parameter, type PathArgument, parsePathArgument } from './path-argument.ts'
+import { refuse, refuseFor } from './refusal.ts'
+
+const OK = say(reply(250, '2.1.0', 'Sender accepted'))
+
+export function mail(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  const path = parsePathArgument(argument, 'FROM:')
+  if (!path.ok) return say(syntaxError(path))
+  const { address, parameters } = path
+  if (address?.domain === '') return say(reply(501, '5.1.7', 'A reverse-path needs a domain'))
+  const declared = readParameters(parameters)
+  if (declared !== null && typeof declared !== 'number') return say(declared)
+  return unavailable(client) ?? tooLarge(client, declared) ?? open(client, formatAddress(address), declared)
+}
+
+/** Why no transaction can be opened now, whoever asks. */
+function unavailable(client: ClientSession): ReplyStep | null {
+  const { service, owed, budget } = client
+  if (service.isDraining)
+    return sayAndClose(reply(421, '4.3.2', `${service.parts.settings.hostname} is about to stop`))
+  if (owed !== null) return refuseFor(client, 'mail', owed)
+  if (!budget.mayGoOn) {
+    const text = 'Too many messages in one session'
+    const facts = { limit: service.parts.settings.limits.messagesPerSession }
+    const reason = 'MESSAGES_PER_SESSION'
+    return refuse(client, { hook: 'mail', code: 421, status: '4.7.0', text, reason, facts, closes: true })
+  }
+  if (!service.parts.freeSpace.isShort()) return null
+  const text = 'No room for mail, try again later'
+  return refuse(client, { hook: 'mail', code: 452, status: '4.3.1', text, reason: 'STORE_SHORT' })
+}
+
+/** RFC 1870 §6.1: what is announced to be too large need not be sent first. */
+function tooLarge(client: ClientSession, declaredSize: number | null): ReplyStep | null {
+  const { messageBytes } = client.service.parts.settings.limits
+  if (declaredSize === null || declaredSize <= messageBytes) return null
+  const text = `Message larger than ${messageBytes} octets`
+  const facts = { declaredSize, limit: messageBytes }
+  return refuse(client, { hook: 'mail', code: 552, status: '5.3.4', text, reason: 'MESSAGE_SIZE', facts })
+}
+
+async function open(
+  client: ClientSession,
+  reversePath: string,
+  declaredSize: number | null,
+): Promise<ReplyStep> {
+  const { hooks } = client.service.parts
+  const transaction = new MailTransaction(++client.transactions, reversePath, declaredSize)
+  const event = { session: client.facts, transaction: transaction.snapshot() }
+  const { refusal, actions } = await hooks.ask('mail', event, null, client.record)
+  if (refusal !== null) return refuseFor(client, 'mail', refusal, { reversePath })
+  transaction.hold(client.afterConnect.holds)
+  transaction.hold(client.afterHello.holds)
+  transaction.hold(holdReasons(actions))
+  if (!client.isGone) client.state = { phase: 'transaction', transaction }
+  client.record.step('mail', { reversePath, declaredSize })
+  return OK
+}
+
+/** SIZE and BODY; nothing else is offered. The declared size, null without one, or the reply to a bad parameter. */
+function readParameters(parameters: readonly Parameter[]): number | null | Reply {
+  let declaredSize: number | null = null
+  for (const { keyword, value } of parameters) {
+    if (keyword === 'SIZE') {
+      if (value === null || !/^\d{1,20}$/.test(value)) return reply(501, '5.5.4', 'SIZE needs a number')
+      declaredSize = Number(value)
+    } else if (keyword === 'BODY') {
+      if (!/^(?:7BIT|8BITMIME)$/i.test(value ?? '')) return reply(501, '5.5.4', 'BODY is 7BIT or 8BITMIME')
+    } else {
+      return reply(555, '5.5.4', `Parameter ${keyword} is not known`)
+    }
+  }
+  return declaredSize
+}
+
+function syntaxError({ problem, reason }: Extract<PathArgument, { ok: false }>): Reply {
+  if (problem === 'non-ascii') return reply(553, '5.6.7', 'Addresses beyond US-ASCII are not accepted')
+  if (problem === 'parameter') return reply(501, '5.5.4', `Bad MAIL command: ${reason}`)
+  return reply(501, '5.1.7', `Bad reverse-path: ${reason}`)
+}

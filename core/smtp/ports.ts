@@ -1,0 +1,62 @@
+/** What the server role needs of the other rooms, as narrow as it needs it. */
+import type { HookRunner } from '../hooks/runner.ts'
+import type { Content } from '../mail/message.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { DecisionRecords } from '../observe/decision-record.ts'
+import type { Log } from '../observe/log.ts'
+import type { NewMessage } from '../queue/queue-store.ts'
+import type { SmtpSettings } from './settings.ts'
+
+/** Whoever takes over what we promised a client. */
+export interface Accepting {
+  /**
+   * Stores message and envelope durably: when it resolves, both survive a power cut.
+   *
+   * @throws StoreFault when it could not; nothing is stored then
+   */
+  accept(message: NewMessage): Promise<unknown>
+}
+
+/** Where content goes while it arrives. */
+export interface MessageSpool {
+  /** @param inlineBytes content up to this size stays in memory */
+  receiver(queueId: string, inlineBytes: number): SpoolReceiver
+}
+
+export interface SpoolReceiver {
+  /** Takes a piece, which does not change afterwards. Nothing returned: the next one may come at once. */
+  write(piece: Uint8Array): Promise<void> | void
+  /** Everything is there, and durable where it is in a file. */
+  finish(): Promise<Content>
+  /** Forgets what was written, finished or not. */
+  abort(): Promise<void>
+}
+
+export interface FreeSpace {
+  /** Whether the volume of the store has less room than is kept in reserve. */
+  isShort(): boolean
+}
+
+/**
+ * Reads octets `index * chunkBytes` up to `(index + 1) * chunkBytes` of a content, at most 64 KB; undefined or none
+ * behind its end.
+ */
+export type ReadChunk = (
+  content: Content,
+  index: number,
+  chunkBytes: number,
+) => Promise<Uint8Array | undefined> | Uint8Array | undefined
+
+/** Everything the composition root hands in. */
+export interface SmtpParts {
+  readonly settings: SmtpSettings
+  readonly hooks: Pick<HookRunner, 'ask'>
+  readonly records: DecisionRecords
+  readonly accepting: Accepting
+  readonly spool: MessageSpool
+  readonly readChunk: ReadChunk
+  readonly freeSpace: FreeSpace
+  readonly newQueueId: () => string
+  readonly clock: Clock
+  readonly log: Log
+}

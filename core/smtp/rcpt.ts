@@ -1,0 +1,91 @@
+/** RCPT (RFC 5321 §4.1.1.3): one more recipient. */
+import { holdReasons } from '../hooks/actions.ts'
+import { type Address, formatAddress } from '../mail/address.ts'
+import { type Reply, reply } from '../mail/reply.ts'
+import type { ClientSession } from './client-session.ts'
+import { type ReplyStep, say } from './dialogue-port.ts'
+import type { MailTransaction } from './mail-transaction.ts'
+import { type PathArgument, parsePathArgument } from './path-argument.ts'
+import { refuse, refuseFor } from './refusal.ts'
+import { relayRefusal } from './relay.ts'
+
+const OK = say(reply(250, '2.1.5', 'Recipient accepted'))
+
+export function rcpt(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  if (client.state.phase !== 'transaction') throw new Error('RCPT outside a transaction')
+  const { transaction } = client.state
+  const step = recipientStep(client, transaction, argument)
+  if (!(step instanceof Promise)) return counted(transaction, step)
+  return step.then((settled) => counted(transaction, settled))
+}
+
+function counted(transaction: MailTransaction, step: ReplyStep): ReplyStep {
+  if (step.reply.code >= 400) transaction.refused++
+  return step
+}
+
+function recipientStep(
+  client: ClientSession,
+  transaction: MailTransaction,
+  argument: string,
+): ReplyStep | Promise<ReplyStep> {
+  const { domains, parts } = client.service
+  const path = parsePathArgument(argument, 'TO:')
+  if (!path.ok) return say(syntaxError(path))
+  if (path.address === null) return say(reply(501, '5.1.3', 'A recipient needs an address'))
+  if (path.parameters.length > 0)
+    return say(reply(555, '5.5.4', `Parameter ${path.parameters[0]?.keyword} is not known`))
+  const { address } = path
+  // RFC 5321 §4.5.1: Postmaster without a domain, in any case, is our own.
+  const recipient = address.domain === '' ? domains.hostPostmaster : formatAddress(address)
+  if (transaction.recipients.has(recipient)) return OK
+  if (transaction.recipients.size >= parts.settings.limits.recipientsPerMessage)
+    return tooMany(client, recipient)
+  if (address.domain === '' || domains.isPostmaster(address.localPart, address.domain)) {
+    transaction.addRecipient(recipient)
+    client.record.step('postmaster', { recipient })
+    return OK
+  }
+  return ask(client, transaction, address, recipient)
+}
+
+async function ask(
+  client: ClientSession,
+  transaction: MailTransaction,
+  { localPart, domain }: Address,
+  recipient: string,
+): Promise<ReplyStep> {
+  const { domains, parts } = client.service
+  const outcome = await parts.hooks.ask(
+    'rcpt',
+    {
+      session: client.facts,
+      transaction: transaction.snapshot(),
+      recipient,
+      localPart,
+      domain: { name: domain, ours: domains.isOurs(domain) },
+    },
+    null,
+    client.record,
+  )
+  if (outcome.refusal !== null) return refuseFor(client, 'rcpt', outcome.refusal, { recipient })
+  const denied = relayRefusal(client, recipient, outcome)
+  if (denied !== null) return denied
+  transaction.addRecipient(recipient)
+  transaction.hold(holdReasons(outcome.actions))
+  client.record.step('rcpt', { recipient })
+  return OK
+}
+
+/** 452, so that a client sends the rest in a transaction of its own (RFC 5321 §4.5.3.1.10). */
+function tooMany(client: ClientSession, recipient: string): ReplyStep {
+  const facts = { recipient, limit: client.service.parts.settings.limits.recipientsPerMessage }
+  const text = 'Too many recipients'
+  return refuse(client, { hook: 'rcpt', code: 452, status: '4.5.3', text, reason: 'RECIPIENTS', facts })
+}
+
+function syntaxError({ problem, reason }: Extract<PathArgument, { ok: false }>): Reply {
+  if (problem === 'non-ascii') return reply(553, '5.6.7', 'Addresses beyond US-ASCII are not accepted')
+  if (problem === 'parameter') return reply(501, '5.5.4', `Bad RCPT command: ${reason}`)
+  return reply(501, '5.1.3', `Bad recipient: ${reason}`)
+}

@@ -1,0 +1,160 @@
+/** Content arriving after 354: checked, counted and spooled while it comes (RFC 5321 §4.1.1.4). */
+import type { Content } from '../mail/message.ts'
+import type { ClientSession } from './client-session.ts'
+import { ContentCheck, type Malformed } from './content-check.ts'
+import type { ReplyStep } from './dialogue-port.ts'
+import type { MailTransaction } from './mail-transaction.ts'
+import type { SpoolReceiver } from './ports.ts'
+import { refuse } from './refusal.ts'
+
+/** Says what becomes of a complete message. What is not kept by then is forgotten. */
+export type Decide = (incoming: IncomingMessage, content: Content) => Promise<ReplyStep>
+
+/** Storing; or waiting for the final dot to say why nothing was stored; or past it. */
+type Flow =
+  | { readonly kind: 'storing' }
+  | { readonly kind: 'malformed'; readonly what: Malformed }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'trouble'; readonly error: unknown }
+  /** The final dot was there. */
+  | { readonly kind: 'deciding' }
+  /** Kept or forgotten: nothing of it is ours. */
+  | { readonly kind: 'over' }
+
+const STORING: Flow = { kind: 'storing' }
+const DECIDING: Flow = { kind: 'deciding' }
+const OVER: Flow = { kind: 'over' }
+
+/**
+ * The wire has seen CRLF.CRLF and nothing else as the end, so what is refused here is the whole message, not a part of
+ * it that the rest of the world would take for commands.
+ */
+const MALFORMED_TEXT: { readonly [what in Malformed]: string } = {
+  'bare-cr': 'Message contains a CR without LF (RFC 5321 section 2.3.8)',
+  'bare-lf': 'Message contains an LF without CR (RFC 5321 section 2.3.8)',
+  nul: 'Message contains a NUL octet (RFC 5322 section 2.2)',
+}
+
+export class IncomingMessage {
+  readonly client: ClientSession
+  readonly transaction: MailTransaction
+  readonly queueId: string
+  readonly #spool: SpoolReceiver
+  readonly #decide: Decide
+  readonly #limitBytes: number
+  readonly #check = new ContentCheck()
+  #flow: Flow = STORING
+  #sizeBytes = 0
+
+  constructor(client: ClientSession, transaction: MailTransaction, decide: Decide) {
+    const { settings, spool, newQueueId } = client.service.parts
+    this.client = client
+    this.transaction = transaction
+    this.queueId = newQueueId()
+    this.#spool = spool.receiver(this.queueId, settings.store.inlineBytes)
+    this.#decide = decide
+    this.#limitBytes = settings.limits.messageBytes
+  }
+
+  /** Never throws or rejects: trouble is remembered for the reply to the final dot. */
+  write(piece: Uint8Array): ReplyStep | Promise<void> | undefined {
+    this.#sizeBytes += piece.byteLength
+    // The reply belongs behind the final dot; who sends twice what we take does not hear it (RFC 1870 §6.3).
+    if (this.#sizeBytes > 2 * this.#limitBytes) return this.#tooLarge(true)
+    if (this.#flow.kind !== 'storing') return undefined
+    if (this.#sizeBytes > this.#limitBytes) return this.#drain({ kind: 'too-large' })
+    const what = this.#check.take(piece)
+    return what === null ? this.#store(piece) : this.#drain({ kind: 'malformed', what })
+  }
+
+  /**
+   * The final dot was there: the reply to it.
+   *
+   * @throws what the store or the decision threw; nothing is stored then
+   */
+  async end(): Promise<ReplyStep> {
+    switch (this.#flow.kind) {
+      case 'storing':
+        return this.#finish()
+      case 'malformed':
+        return this.#malformed(this.#flow.what)
+      case 'too-large':
+        return this.#tooLarge(false)
+      case 'trouble':
+        throw this.#flow.error
+      case 'deciding':
+      case 'over':
+        throw new Error('the message has ended already')
+    }
+  }
+
+  /** The content is the queue's now: it stays, whatever happens here. */
+  keep(): void {
+    this.#flow = OVER
+  }
+
+  /** The client is gone. Before the final dot that ends everything; behind it the decision is under way. */
+  async abandon(): Promise<void> {
+    if (this.#flow.kind === 'storing') await this.#forget()
+  }
+
+  async #forget(): Promise<void> {
+    this.#flow = OVER
+    try {
+      await this.#spool.abort()
+    } catch (error) {
+      this.client.service.parts.log.warn('spool-abort-failed', {
+        session: this.client.id,
+        message: this.queueId,
+        reason: String(error),
+      })
+    }
+  }
+
+  async #finish(): Promise<ReplyStep> {
+    this.#flow = DECIDING
+    try {
+      return await this.#decide(this, await this.#spool.finish())
+    } finally {
+      if (this.#flow === DECIDING) await this.#forget()
+    }
+  }
+
+  #store(piece: Uint8Array): Promise<void> | undefined {
+    try {
+      const written = this.#spool.write(piece)
+      return written instanceof Promise ? written.catch((error) => this.#failed(error)) : undefined
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): undefined {
+    return this.#drain({ kind: 'trouble', error })
+  }
+
+  #drain(flow: Flow): undefined {
+    void this.#forget()
+    this.#flow = flow
+  }
+
+  #malformed(what: Malformed): ReplyStep {
+    // X.6.0 (RFC 3463): no registered code says "line ends"; the 5.6.11 seen in the wild is nobody's.
+    return refuse(this.client, {
+      hook: 'data',
+      code: 554,
+      status: '5.6.0',
+      text: MALFORMED_TEXT[what],
+      reason: 'CONTENT_MALFORMED',
+      facts: { what },
+    })
+  }
+
+  #tooLarge(closes: boolean): ReplyStep {
+    const limit = this.#limitBytes
+    const text = `Message larger than ${limit} octets`
+    const facts = { received: this.#sizeBytes, limit }
+    const reason = 'MESSAGE_SIZE'
+    return refuse(this.client, { hook: 'data', code: 552, status: '5.3.4', text, reason, facts, closes })
+  }
+}

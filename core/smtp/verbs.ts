@@ -1,0 +1,83 @@
+/** The verbs: what each needs, and who handles it (RFC 5321 §4.1.1, §4.1.4). */
+import type { HookName } from '../mail/hook-events.ts'
+import { type Reply, reply } from '../mail/reply.ts'
+import type { ClientSession, State } from './client-session.ts'
+import { data } from './data.ts'
+import { type Step, say, sayAndClose } from './dialogue-port.ts'
+import { ehlo, helo } from './helo.ts'
+import { mail } from './mail.ts'
+import { rcpt } from './rcpt.ts'
+
+export interface Verb {
+  /** `ready`: HELO was given and no transaction is open. `transaction`: MAIL was accepted. */
+  readonly needs: 'nothing' | 'ready' | 'transaction'
+  readonly argument: 'none' | 'any'
+  /** Carries no mail: only so many of them in a row. */
+  readonly isIdle: boolean
+  /** The hook its refusals are booked under. */
+  readonly hook: HookName
+  /** @param argument without the spaces around it */
+  run(client: ClientSession, argument: string): Step | Promise<Step>
+}
+
+const idle = { needs: 'nothing', argument: 'any', isIdle: true, hook: 'connect' } as const
+const hello = { needs: 'nothing', argument: 'any', isIdle: true, hook: 'helo' } as const
+
+const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
+  ['HELO', { ...hello, run: helo }],
+  ['EHLO', { ...hello, run: ehlo }],
+  ['MAIL', { needs: 'ready', argument: 'any', isIdle: false, hook: 'mail', run: mail }],
+  ['RCPT', { needs: 'transaction', argument: 'any', isIdle: false, hook: 'rcpt', run: rcpt }],
+  ['DATA', { needs: 'transaction', argument: 'none', isIdle: false, hook: 'data', run: data }],
+  ['RSET', { ...idle, argument: 'none', run: rset }],
+  ['NOOP', { ...idle, run: () => NOOP }],
+  ['VRFY', { ...idle, run: vrfy }],
+  ['HELP', { ...idle, run: () => HELP }],
+  ['QUIT', { ...idle, argument: 'none', isIdle: false, run: quit }],
+])
+
+/** Verbs that exist elsewhere and not here, so that nobody takes them for typing errors (RFC 5321 §4.2.4). */
+const NOT_IMPLEMENTED: ReadonlySet<string> = new Set(
+  'AUTH BDAT BURL ETRN EXPN LHLO SAML SEND SOML STARTTLS TURN XCLIENT XFORWARD'.split(' '),
+)
+
+const NOOP = say(reply(250, '2.0.0', 'OK'))
+const HELP = say(reply(214, '2.0.0', 'HELO EHLO MAIL RCPT DATA RSET NOOP VRFY QUIT, see RFC 5321'))
+const RESET = say(reply(250, '2.0.0', 'Reset'))
+
+/** The verb of this name, or the step that says there is none. `line` is the whole command. */
+export function findVerb(name: string, line: string): Verb | Step {
+  const verb = VERBS.get(name)
+  if (verb !== undefined) return verb
+  if (NOT_IMPLEMENTED.has(name)) return say(reply(502, '5.5.1', `${name} is not implemented`))
+  const unknown = reply(500, '5.5.2', 'Command not recognized')
+  // A web browser sent here by somebody else: nothing it says next was meant for us.
+  return / HTTP\/\d/i.test(line) ? sayAndClose(unknown) : say(unknown)
+}
+
+/** Why this verb cannot come now (RFC 5321 §4.1.4), null when it can. */
+export function outOfOrder({ needs }: Verb, { phase }: State): Reply | null {
+  if (needs === 'nothing') return null
+  if (phase === 'greeted') return reply(503, '5.5.1', 'HELO or EHLO must come first')
+  if (needs === 'ready')
+    return phase === 'ready' ? null : reply(503, '5.5.1', 'A transaction is open already')
+  return phase === 'transaction' ? null : reply(503, '5.5.1', 'MAIL must come first')
+}
+
+function rset(client: ClientSession): Step {
+  client.endTransaction()
+  return RESET
+}
+
+/** Neither confirmed nor denied: an address list is nobody's business (RFC 5321 §3.5.3, §7.3). */
+function vrfy(_client: ClientSession, argument: string): Step {
+  return say(
+    argument === ''
+      ? reply(501, '5.5.4', 'VRFY needs an address')
+      : reply(252, '2.1.5', 'Cannot verify, but will accept the message'),
+  )
+}
+
+function quit(client: ClientSession): Step {
+  return sayAndClose(reply(221, '2.0.0', `${client.service.parts.settings.hostname} closes the connection`))
+}

@@ -1,0 +1,106 @@
+/**
+ * SMTP dialogues as text, so that a conversation reads as one. A line is:
+ *
+ *     # comment              says why, with the section of the RFC; the first one is the name of the test
+ *     limit NAME NUMBER      before anything else: a limit of the server
+ *     trust NETWORK          before anything else: a network of `relay.networks`
+ *     c connect              client c connects; done by itself when c is first mentioned
+ *     c -> TEXT              c sends a line and CRLF
+ *     c ~> "TEXT" * 3        c sends exactly these octets (a JSON string, one character an octet), three times
+ *     c <- TEXT              the next line c hears is this
+ *     c <~ REGEX             the next line c hears matches
+ *     c <* CODE              the next reply c hears, of one or more lines, begins with this code
+ *     c <* CODE * 3          and so do the two behind it
+ *     c <. closed            the server closes, and has said nothing more
+ *     c <. silence           nothing is said for a while
+ *     c drop                 c is gone, without QUIT
+ *     stored NUMBER          so many messages are stored now
+ *     stored ~ "TEXT"        the newest stored message contains these octets
+ */
+import assert from 'node:assert/strict'
+import type { TestClient } from '../core/smtp/test-client.ts'
+import { TestServer } from '../core/smtp/test-server.ts'
+import { policy } from './dialogue-policy.ts'
+
+const SILENCE_MS = 60
+
+export interface Dialogue {
+  readonly name: string
+  readonly limits: Readonly<Record<string, number>>
+  readonly networks: readonly string[]
+  readonly steps: readonly { readonly number: number; readonly text: string }[]
+}
+
+/** @throws when a line before the dialogue is malformed */
+export function parseDialogue(text: string): Dialogue {
+  const lines = text.split('\n').map((line, index) => ({ number: index + 1, text: line.trimStart() }))
+  const limits: Record<string, number> = {}
+  const networks: string[] = []
+  const steps: { number: number; text: string }[] = []
+  for (const line of lines) {
+    if (line.text === '' || line.text.startsWith('#')) continue
+    const [word, name = '', value = ''] = line.text.split(' ')
+    if (word === 'limit') limits[name] = Number(value)
+    else if (word === 'trust') networks.push(name)
+    else steps.push(line)
+  }
+  const first = lines.find((line) => line.text.startsWith('#'))
+  return { name: first?.text.slice(1).trim() ?? 'without a name', limits, networks, steps }
+}
+
+/** Plays a dialogue against a server of its own. */
+export async function playDialogue({ limits, networks, steps }: Dialogue): Promise<void> {
+  const server = await TestServer.start({ plugins: policy, limits, settings: { relay: { networks } } })
+  const clients = new Map<string, TestClient>()
+  try {
+    for (const { number, text } of steps) {
+      try {
+        await play(server, clients, text)
+      } catch (error) {
+        throw new Error(`line ${number}: ${text}\n${String(error)}`, { cause: error })
+      }
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function play(server: TestServer, clients: Map<string, TestClient>, text: string): Promise<void> {
+  const [name = ''] = text.split(' ')
+  if (name === 'stored') return stored(server, text.slice('stored '.length))
+  const action = text.slice(name.length + 1)
+  if (action === 'connect' || !clients.has(name)) clients.set(name, await server.connect())
+  if (action === 'connect') return
+  const client = clients.get(name) as TestClient
+  if (action === 'drop') return client.destroy()
+  const sign = action.slice(0, 2)
+  const rest = action.slice(3)
+  if (sign === '->') client.say(rest)
+  else if (sign === '~>') client.raw(octets(rest))
+  else if (sign === '<-') assert.equal(await client.line(), rest)
+  else if (sign === '<~') assert.match(await client.line(), new RegExp(`^${rest}$`))
+  else if (sign === '<*') await hear(client, rest)
+  else if (rest === 'closed') assert.equal(await client.closed(), '')
+  else if (rest === 'silence') assert.equal(await client.silence(SILENCE_MS), '')
+  else throw new Error('this line says nothing')
+}
+
+async function hear(client: TestClient, text: string): Promise<void> {
+  const [code = '', times = '1'] = text.split(' * ')
+  for (let i = 0; i < Number(times); i++) {
+    const reply = await client.reply()
+    assert.ok(reply.startsWith(code), `${reply} (number ${i + 1})`)
+  }
+}
+
+async function stored(server: TestServer, what: string): Promise<void> {
+  if (!what.startsWith('~ ')) return assert.equal(server.stored.length, Number(what))
+  const newest = server.stored.at(-1)
+  assert.ok(newest, 'nothing is stored')
+  assert.ok(server.sent(newest).includes(octets(what.slice(2))), server.sent(newest))
+}
+
+function octets(text: string): string {
+  const [, json = '', times = '1'] = /^(".*")(?: \* (\d+))?$/.exec(text) ?? []
+  return (JSON.parse(json) as string).repeat(Number(times))
+}
