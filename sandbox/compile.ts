@@ -140,7 +140,7 @@ export function shownPath(file: string): string {
 
 /** Stripping is stable enough for us and announces itself as experimental at its first use. */
 function quietly<T>(work: () => T): T {
-  const { emitWarning } = process
+  const emitWarning = Reflect.get(process, 'emitWarning') as typeof process.emitWarning
   process.emitWarning = () => {}
   try {
     return work()

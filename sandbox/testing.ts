@@ -15,10 +15,10 @@ import type { Action, Answer, Fault } from '../core/mail/answer.ts'
 import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
 import type { HookEvents, HookName, MessageReader } from '../core/mail/hook-events.ts'
 import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
-import type { Session } from '../core/mail/session.ts'
+import type { Session, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
-import { openSandbox } from './sandbox.ts'
+import { openSandbox, type Sandbox } from './sandbox.ts'
 
 export interface TestHostOptions {
   /** Path or file: URL of the plugin. */
@@ -82,29 +82,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     random: () => 0.5,
   })
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
-  const ask = async <H extends HookName>(
-    hook: H,
-    event: HookEvents[H],
-    text?: string,
-  ): Promise<TestAnswer> => {
-    const message = text === undefined ? null : readerOf(text)
-    const call = { hook, event, message, session: 's_test', chainMs: 30_000 }
-    const [report] = await sandbox.panel.ask(call, 0)
-    if (report === undefined) throw new Error(`the plugin has no hook "${hook}"`)
-    const { answer, fault } = report
-    return {
-      refusal: answer?.refusal ?? null,
-      note: answer?.note ?? null,
-      actions: answer?.actions ?? [],
-      fault,
-    }
-  }
-  const transaction = (reversePath: string, recipients: readonly string[]) => ({
-    number: 1,
-    reversePath,
-    declaredSize: null,
-    recipients,
-  })
+  const ask = asking(sandbox)
   return {
     kept,
     ask,
@@ -131,6 +109,26 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     },
     close: async () => sandbox.close(),
   }
+}
+
+/** Asks the one plugin there is. */
+function asking({ panel }: Sandbox): TestHost['ask'] {
+  return async <H extends HookName>(hook: H, event: HookEvents[H], text?: string): Promise<TestAnswer> => {
+    const message = text === undefined ? null : readerOf(text)
+    const [report] = await panel.ask({ hook, event, message, session: 's_test', chainMs: 30_000 }, 0)
+    if (report === undefined) throw new Error(`the plugin has no hook "${hook}"`)
+    const { answer, fault } = report
+    return {
+      refusal: answer?.refusal ?? null,
+      note: answer?.note ?? null,
+      actions: answer?.actions ?? [],
+      fault,
+    }
+  }
+}
+
+function transaction(reversePath: string, recipients: readonly string[]): Transaction {
+  return { number: 1, reversePath, declaredSize: null, recipients }
 }
 
 function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): Config {

@@ -5,7 +5,8 @@
 import type { Fault } from '../core/mail/answer.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
-import { type Broker, EffectRefused } from './broker/broker.ts'
+import type { Broker } from './broker/broker.ts'
+import { EffectRefused } from './broker/effect.ts'
 import { Call, type CallReport, type Progress, type Question } from './call.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
@@ -252,7 +253,7 @@ export class TrustDomain {
     })
     this.#failLoads(guilty, death)
     const fault = deathFault(death)
-    for (const inFlight of [...this.#calls.values()])
+    for (const inFlight of this.#calls.values())
       this.#proceed(inFlight, inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault))
     this.#respawn()
   }
@@ -273,7 +274,7 @@ export class TrustDomain {
 
   #tick(): void {
     const now = performance.now()
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.values()) {
       const fault = call.overdue(now)
       if (fault === null) continue
       this.#host?.send(TO_HOST.cancel, call.id, '')

@@ -1,5 +1,5 @@
 /** Capability `body`: pieces of the message body, on request. */
-import { type Effect, EffectRefused } from './broker.ts'
+import { type Effect, EffectRefused } from './effect.ts'
 
 export function bodyEffects(): readonly (readonly [string, Effect])[] {
   const chunk: Effect = {

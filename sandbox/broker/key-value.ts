@@ -1,7 +1,7 @@
 /** Capability `kv`: values kept between sessions. */
 import type { Clock } from '../../core/observe/clock.ts'
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES, type StateStore } from '../../core/state/state-store.ts'
-import { type Caller, type Effect, EffectRefused } from './broker.ts'
+import { type Caller, type Effect, EffectRefused } from './effect.ts'
 
 const MAX_TTL_SECONDS = 365 * 24 * 3600
 

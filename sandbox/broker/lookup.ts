@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { LookupConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
-import { type Effect, EffectRefused } from './broker.ts'
+import { type Effect, EffectRefused } from './effect.ts'
 
 /** Entries by table; entries are lower-cased. */
 export type LookupTables = ReadonlyMap<string, ReadonlySet<string>>

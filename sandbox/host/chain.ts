@@ -160,7 +160,7 @@ export class Chains {
     loaded.isolate?.dispose()
     loaded.isolate = null
     this.#fault(guilty, plugin, fault.kind, fault.message, fault.isolateStack)
-    for (const call of [...this.#calls.values()]) {
+    for (const call of this.#calls.values()) {
       if (call === guilty || call.head.plugins[call.at] !== plugin) continue
       call.reports.push([plugin, 3, 0, 0])
       this.#end(call)

@@ -62,7 +62,7 @@ export class PluginIsolate {
       const plugin = evaluatePlugin(this.#isolate, context, file, code, api)
       const definition = plugin.namespace.getSync('default', { reference: true })
       this.#entry.__install.applySync(undefined, [definition.derefInto()], { timeout: MANIFEST_MS })
-      this.manifestJson = String(this.#entry.__manifest.applySync(undefined, [], { timeout: MANIFEST_MS }))
+      this.manifestJson = textOf(this.#entry.__manifest.applySync(undefined, [], { timeout: MANIFEST_MS }))
     } catch (error) {
       this.dispose()
       throw isolateFault(error)
@@ -93,7 +93,7 @@ export class PluginIsolate {
    * @param threw the last stay ended with an error, so its return value was lost
    */
   drain(threw: boolean): string {
-    return String(this.#enter('__drain', [threw]))
+    return textOf(this.#enter('__drain', [threw]))
   }
 
   /** CPU time used so far, in microseconds. */
@@ -112,6 +112,11 @@ export class PluginIsolate {
       throw isolateFault(error)
     }
   }
+}
+
+/** What the prelude returns where it returns text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 /** The prelude's functions, out of reach for the plugin from here on. */

@@ -97,7 +97,7 @@
   defineProperty(DateClass, 'now', { value: () => now, writable: false, configurable: false })
   globalThis.Date = new Proxy(DateClass, {
     construct: (target, args, newTarget) => construct(target, args.length > 0 ? args : [now], newTarget),
-    apply: () => `${new DateClass(now)}`,
+    apply: () => `${new DateClass(now).toString()}`,
   })
   defineProperty(DateClass.prototype, 'constructor', { value: globalThis.Date })
 

@@ -1,0 +1,195 @@
+/** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
+import { createServer, type Server } from 'node:net'
+import type { Config, ListenerConfig } from '../config/config.ts'
+import type { Problem } from '../config/problem.ts'
+import { missingHardening } from '../sandbox/plughost.ts'
+import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts'
+import type { GatewayControl } from './admin/control.ts'
+import { Deliverer } from './delivery/deliverer.ts'
+import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
+import { HookRunner } from './hooks/runner.ts'
+import { storedSizeBytes } from './mail/message.ts'
+import type { Clock } from './observe/clock.ts'
+import { DecisionRecords } from './observe/decision-record.ts'
+import type { Log } from './observe/log.ts'
+import type { GatewaySummary } from './process/messages.ts'
+import { FreeSpace } from './queue/free-space.ts'
+import { type Keeper, startKeeper } from './queue/keeper.ts'
+import { Queue } from './queue/queue.ts'
+import type { NewMessage } from './queue/queue-store.ts'
+import { createSpool, type Spool } from './queue/spool.ts'
+import { contentChunk } from './queue/stored-content.ts'
+import { SmtpServer } from './smtp/server.ts'
+
+export interface GatewayOptions {
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** A listening socket of the supervisor's. */
+export interface GatewaySocket {
+  readonly config: ListenerConfig
+  readonly handle: Server
+}
+
+export interface Gateway {
+  readonly control: GatewayControl
+  readonly summary: GatewaySummary
+  /** Takes no new mail, finishes what is in hand for at most `timeoutMs`, and gives the rest back to the queue. */
+  stop(timeoutMs: number): Promise<void>
+}
+
+const KEEPER_ENTRY = new URL('./process/keeper.ts', import.meta.url)
+const BACKLOG = 1024
+/** Of the time to stop: for clients, before deliveries are broken off. */
+const CLIENTS_SHARE = 0.5
+
+/** @throws StoreFault when the store cannot be opened; problems of plugins are returned */
+export async function createGateway(
+  config: Config,
+  sockets: readonly GatewaySocket[],
+  { log, clock }: GatewayOptions,
+): Promise<Gateway | { readonly problems: readonly Problem[] }> {
+  const keeper = await openStore(config, log)
+  if ('problems' in keeper) return keeper
+  const sandbox = await openSandbox(config, { state: keeper.state, clock, log, random: Math.random })
+  if ('problems' in sandbox) {
+    await keeper.close()
+    return sandbox
+  }
+  const parts = await compose(config, keeper, sandbox, { log, clock })
+  // The lock is ours alone, so whoever held leases is gone: its work is due at once.
+  const reclaimed = await keeper.queue.reclaim(null)
+  const counts = await keeper.queue.counts()
+  if (reclaimed > 0) log.info('leases-reclaimed', { recipients: reclaimed })
+  parts.deliverer.start()
+  const servers = await listen(parts, sockets)
+  return {
+    control: createGatewayControl(parts),
+    summary: {
+      plugins: (await createGatewayControl(parts).gatewayStatus()).plugins,
+      queued: counts.messages,
+      missingHardening: missingHardening(),
+    },
+    stop: (timeoutMs) => stop(parts, servers, timeoutMs, log),
+  }
+}
+
+async function openStore(
+  config: Config,
+  log: Log,
+): Promise<Keeper | { readonly problems: readonly Problem[] }> {
+  const { directory } = config.store
+  try {
+    return await startKeeper({
+      entry: KEEPER_ENTRY,
+      directory,
+      // Without its store a worker can promise nothing: the next one starts afresh.
+      onDeath: (fault) => {
+        log.error('keeper-died', { reason: fault.message })
+        process.exit(1)
+      },
+    })
+  } catch (error) {
+    const message = `The store cannot be opened: ${(error as Error).message}.`
+    const remedy =
+      'check the permissions of the folder and the space on its volume; store.directory names another'
+    return { problems: [{ code: 'P3022', place: directory, message, remedy }] }
+  }
+}
+
+async function compose(
+  config: Config,
+  keeper: Keeper,
+  sandbox: Sandbox,
+  { log, clock }: GatewayOptions,
+): Promise<GatewayParts> {
+  const { directory, reserveBytes } = config.store
+  const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
+  const records = new DecisionRecords(config.record.sessions, clock)
+  const spool = await sweptSpool(directory, keeper, log)
+  const deliverer = new Deliverer({
+    queue,
+    leaseMs: config.queue.leaseMs,
+    hostname: config.hostname,
+    clock,
+    log,
+    observer: {
+      attempted: ({ queueId, route, remote, recipients, wallMs }) =>
+        records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
+    },
+  })
+  const smtp = new SmtpServer({
+    settings: config,
+    hooks: new HookRunner(sandbox.panel, () => clock.monotonic()),
+    records,
+    accepting: { accept: (message) => accept(message, queue, deliverer) },
+    spool,
+    readChunk: contentChunk,
+    freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
+    newQueueId: queue.newId,
+    clock,
+    log,
+  })
+  const startedAt = clock.monotonic()
+  return { config, clock, keeper, queue, sandbox, records, deliverer, smtp, startedAt, isDraining: false }
+}
+
+/**
+ * Stores a message, leased to this worker when there is room to attempt it at once from memory; otherwise it waits in
+ * the store to be claimed.
+ */
+async function accept(message: NewMessage, queue: Queue, deliverer: Deliverer): Promise<void> {
+  const sizeBytes = storedSizeBytes(message.stored)
+  const hasRoom = message.recipients.every(
+    ({ route, hold }) => hold !== null || deliverer.hasRoomFor(route, sizeBytes),
+  )
+  if (!hasRoom) {
+    await queue.store.add(message, null)
+    for (const { route } of message.recipients) deliverer.kick(route)
+    return
+  }
+  deliverer.offer(await queue.accept(message), message.stored)
+}
+
+async function sweptSpool(directory: string, keeper: Keeper, log: Log): Promise<Spool> {
+  const spool = await createSpool(directory)
+  const removed = await spool.sweep((ids) => keeper.queue.stored(ids))
+  if (removed > 0) log.info('spool-swept', { removed })
+  return spool
+}
+
+/** The supervisor's sockets, from now on accepted from here. */
+async function listen({ smtp }: GatewayParts, sockets: readonly GatewaySocket[]): Promise<readonly Server[]> {
+  return Promise.all(
+    sockets.map(async ({ config, handle }) => {
+      const server = createServer({ noDelay: true })
+      const { host, port, role } = config
+      smtp.attach(server, { role, address: `${host.includes(':') ? `[${host}]` : host}:${port}` })
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      server.once('error', reject)
+      server.listen(handle, BACKLOG, resolve)
+      await promise
+      return server
+    }),
+  )
+}
+
+async function stop(
+  parts: GatewayParts,
+  servers: readonly Server[],
+  timeoutMs: number,
+  log: Log,
+): Promise<void> {
+  const { smtp, deliverer, keeper, sandbox, clock } = parts
+  parts.isDraining = true
+  const endsAt = clock.monotonic() + timeoutMs
+  for (const server of servers) server.close()
+  smtp.drain()
+  const clientsEnd = AbortSignal.timeout(Math.round(timeoutMs * CLIENTS_SHARE))
+  const late = new Promise<'late'>((resolve) => clientsEnd.addEventListener('abort', () => resolve('late')))
+  if ((await Promise.race([smtp.closed(), late])) === 'late') log.warn('clients-cut-off', { timeoutMs })
+  await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
+  sandbox.close()
+  await keeper.close()
+}

@@ -1,0 +1,162 @@
+/**
+ * The supervisor: `postern start`. It holds the store's lock, the listening sockets and the control socket, keeps a
+ * worker alive, and alone acts on signals. It touches no mail and runs no plugin.
+ */
+import type { Config } from '../../config/config.ts'
+import { formatProblem, type Problem } from '../../config/problem.ts'
+import { type Control, GATEWAY_METHODS, type GatewayControl, type GatewayStatus } from '../admin/control.ts'
+import { serveControl } from '../admin/control-server.ts'
+import { serveHealth } from '../admin/health-server.ts'
+import type { AdminServer, Served } from '../admin/http-listener.ts'
+import { createLog, type Log } from '../observe/log.ts'
+import { acquireStoreLock, type StoreLock } from '../queue/store-lock.ts'
+import { formatBanner, POSTERN_VERSION } from './banner.ts'
+import { type BoundListener, bindListener } from './listener.ts'
+import { WorkerProcess } from './worker-process.ts'
+
+const EXIT_FINE = 0
+const EXIT_PROBLEM = 1
+
+/** What has to be given back, in the order it was taken. */
+interface Taken {
+  lock: StoreLock | null
+  readonly listeners: BoundListener[]
+  readonly servers: AdminServer[]
+  worker: WorkerProcess | null
+}
+
+/** Runs a gateway until it is told to stop. Resolves to the exit code; what kept it from starting was printed. */
+export async function runSupervisor(config: Config, configFile: string): Promise<number> {
+  const log = createLog(config.log.level, { process: 'supervisor', pid: process.pid })
+  const taken: Taken = { lock: null, listeners: [], servers: [], worker: null }
+  const { promise: stopAsked, resolve: askToStop } = Promise.withResolvers<string>()
+  const started = Date.now()
+  // From the first moment: a signal during the start stops it in good order too.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => askToStop(signal))
+  process.on('SIGHUP', () =>
+    log.warn('reload-not-built', { remedy: 'stop and start to apply a new configuration' }),
+  )
+  try {
+    const problems = await start(config, configFile, taken, log, started, askToStop)
+    if (problems.length > 0) {
+      process.stderr.write(`${problems.map(formatProblem).join('\n\n')}\n`)
+      return EXIT_PROBLEM
+    }
+    const reason = await stopAsked
+    log.info('stopping', { reason })
+    // Ours and the worker's are the same sockets: they refuse clients only when both are closed.
+    closeListeners(taken)
+    await taken.worker?.stop(config.stopTimeoutMs)
+    log.info('stopped')
+    return EXIT_FINE
+  } finally {
+    await giveBack(taken)
+  }
+}
+
+async function start(
+  config: Config,
+  configFile: string,
+  taken: Taken,
+  log: Log,
+  startedAt: number,
+  askToStop: (reason: string) => void,
+): Promise<readonly Problem[]> {
+  const lock = await acquireStoreLock(config.store.directory)
+  if (!lock.ok) return [{ code: 'P3020', place: lock.directory, message: lock.what, remedy: lock.remedy }]
+  taken.lock = lock
+  const problems = bindAll(config, taken)
+  if (problems.length > 0) return problems
+  const worker = new WorkerProcess(config, taken.listeners, log)
+  taken.worker = worker
+  const control = createControl(worker, configFile, startedAt, askToStop)
+  const served = await serveAll(config, control, taken, log)
+  if (served.length > 0) return served
+  const outcome = await worker.start()
+  if ('problems' in outcome) return outcome.problems
+  process.stdout.write(
+    formatBanner(
+      config,
+      taken.listeners.map((listener) => listener.config),
+      outcome.summary,
+    ),
+  )
+  return []
+}
+
+function bindAll(config: Config, taken: Taken): readonly Problem[] {
+  const problems: Problem[] = []
+  for (const listener of config.listeners) {
+    const bound = bindListener(listener)
+    if ('message' in bound) problems.push(bound)
+    else taken.listeners.push(bound)
+  }
+  return problems
+}
+
+async function serveAll(
+  config: Config,
+  control: Control,
+  taken: Taken,
+  log: Log,
+): Promise<readonly Problem[]> {
+  const { socket, http } = config.admin
+  const all: readonly (readonly [string, () => Promise<Served>])[] = [
+    [socket, () => serveControl(control, socket, log)],
+    ...(http === null
+      ? []
+      : ([[`${http.host}:${http.port}`, () => serveHealth(control, http, log)]] as const)),
+  ]
+  for (const [place, serve] of all) {
+    const served = await serve()
+    if (!served.ok)
+      return [
+        {
+          code: 'P3021',
+          place,
+          message: served.problem,
+          remedy: 'change it under "admin" in the configuration',
+        },
+      ]
+    taken.servers.push(served.server)
+  }
+  return []
+}
+
+/** What the control socket offers: the worker's part passed on, the rest answered here. */
+function createControl(
+  worker: WorkerProcess,
+  config: string,
+  startedAt: number,
+  askToStop: (reason: string) => void,
+): Control {
+  const passedOn = Object.fromEntries(
+    GATEWAY_METHODS.map((method) => [method, (...args: readonly unknown[]) => worker.ask(method, args)]),
+  ) as unknown as GatewayControl
+  return {
+    ...passedOn,
+    status: async () => ({
+      version: POSTERN_VERSION,
+      node: process.version,
+      config,
+      supervisorPid: process.pid,
+      startedAt,
+      workerRestarts: worker.restarts,
+      gateway: worker.pid === null ? null : ((await worker.ask('gatewayStatus', [])) as GatewayStatus),
+    }),
+    stop: async () => askToStop('control socket'),
+  }
+}
+
+function closeListeners({ listeners }: Taken): void {
+  for (const listener of listeners.splice(0)) listener.close()
+}
+
+async function giveBack(taken: Taken): Promise<void> {
+  const { lock, servers, worker } = taken
+  // A worker that is still there failed to start, or the stop was cut short; the lock may not go before it.
+  await worker?.stop(0)
+  closeListeners(taken)
+  for (const server of servers) await server.close()
+  await lock?.release()
+}

@@ -1,0 +1,171 @@
+/** The supervisor's view of its worker: forked, given its sockets, asked, replaced when it dies. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import type { Problem } from '../../config/problem.ts'
+import type { Log } from '../observe/log.ts'
+import type { BoundListener } from './listener.ts'
+import type { GatewayMethod, GatewaySummary, ToSupervisor, ToWorker } from './messages.ts'
+import { RespawnDelay } from './respawn-delay.ts'
+
+export type Started = { readonly summary: GatewaySummary } | { readonly problems: readonly Problem[] }
+
+const ENTRY = join(import.meta.dirname, 'worker.ts')
+const ASK_TIMEOUT_MS = 10_000
+
+interface Asked {
+  resolve(result: unknown): void
+  reject(error: Error): void
+  readonly timer: NodeJS.Timeout
+}
+
+export class WorkerProcess {
+  readonly #config: Config
+  readonly #listeners: readonly BoundListener[]
+  readonly #log: Log
+  readonly #delay = new RespawnDelay()
+  readonly #asked = new Map<number, Asked>()
+  #child: ChildProcess | null = null
+  #ready = false
+  #bornAt = 0
+  #restarts = 0
+  #nextAsk = 0
+  #stopping = false
+  #respawn: NodeJS.Timeout | null = null
+  #onStarted: ((started: Started) => void) | null = null
+  #onGone: (() => void) | null = null
+
+  constructor(config: Config, listeners: readonly BoundListener[], log: Log) {
+    this.#config = config
+    this.#listeners = listeners
+    this.#log = log
+  }
+
+  get pid(): number | null {
+    return this.#ready ? (this.#child?.pid ?? null) : null
+  }
+
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** The first start; later deaths are made good without asking anybody. */
+  start(): Promise<Started> {
+    return new Promise((resolve) => {
+      this.#onStarted = resolve
+      this.#fork()
+    })
+  }
+
+  /** Asks the worker for one of the gateway's methods. @throws Error when there is no worker, or it does not answer */
+  ask(method: GatewayMethod, args: readonly unknown[]): Promise<unknown> {
+    if (!this.#ready) return Promise.reject(new Error('the worker is being replaced, try again in a moment'))
+    return new Promise((resolve, reject) => {
+      const id = ++this.#nextAsk
+      const timer = setTimeout(
+        () => this.#fail(id, new Error(`the worker did not answer ${method}`)),
+        ASK_TIMEOUT_MS,
+      )
+      this.#asked.set(id, { resolve, reject, timer })
+      this.#send({ type: 'ask', id, method, args })
+    })
+  }
+
+  /** Lets it finish what it has in hand; after `timeoutMs`, and a second's grace, it is killed. */
+  stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true
+    if (this.#respawn !== null) clearTimeout(this.#respawn)
+    const child = this.#child
+    if (child === null) return Promise.resolve()
+    return new Promise((resolve) => {
+      const killer = setTimeout(() => {
+        this.#log.warn('worker-killed', { pid: child.pid, reason: 'it did not stop in time' })
+        child.kill('SIGKILL')
+      }, timeoutMs + 1_000)
+      this.#onGone = () => {
+        clearTimeout(killer)
+        resolve()
+      }
+      this.#send({ type: 'stop', timeoutMs })
+    })
+  }
+
+  #fork(): void {
+    this.#bornAt = performance.now()
+    const child = fork(ENTRY, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.#child = child
+    child.on('message', (message) => this.#hear(message as ToSupervisor))
+    child.on('exit', (code, signal) => this.#exited(signal ?? `exit code ${code}`))
+    // A message to a worker that just died; its exit tells the rest.
+    child.on('error', (error) => this.#log.warn('worker-unreachable', { reason: error.message }))
+  }
+
+  #hear(message: ToSupervisor): void {
+    switch (message.type) {
+      case 'here':
+        return this.#equip()
+      case 'ready':
+        this.#ready = true
+        if (this.#restarts > 0) this.#log.info('worker-started', { pid: this.#child?.pid })
+        return this.#settleStart({ summary: message.summary })
+      case 'failed':
+        for (const problem of message.problems) this.#log.error('worker-failed', { ...problem })
+        return this.#settleStart({ problems: message.problems })
+      case 'answer':
+        return this.#settle(message.id, (asked) => asked.resolve(message.result))
+      case 'answer-failed':
+        return this.#fail(message.id, new Error(message.message))
+    }
+  }
+
+  #equip(): void {
+    this.#send({ type: 'start', config: this.#config, listeners: this.#listeners.length })
+    for (const { config, handle } of this.#listeners)
+      this.#child?.send({ type: 'listener', config }, handle, onSent)
+  }
+
+  #exited(reason: string): void {
+    const wasReady = this.#ready
+    this.#child = null
+    this.#ready = false
+    for (const id of this.#asked.keys()) this.#fail(id, new Error('the worker died'))
+    if (this.#stopping) return this.#onGone?.()
+    if (!wasReady && this.#onStarted !== null) {
+      const message = `The worker ended before it was ready (${reason}).`
+      const remedy = 'the lines above say why; POSTERN_DEBUG=1 shows more'
+      return this.#settleStart({ problems: [{ code: 'P3010', place: 'worker', message, remedy }] })
+    }
+    this.#restarts++
+    const delayMs = this.#delay.after(performance.now() - this.#bornAt)
+    this.#log.error('worker-died', { reason, restartInMs: delayMs })
+    this.#respawn = setTimeout(() => this.#fork(), delayMs)
+  }
+
+  #settleStart(started: Started): void {
+    const settle = this.#onStarted
+    this.#onStarted = null
+    settle?.(started)
+  }
+
+  #settle(id: number, settle: (asked: Asked) => void): void {
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return
+    this.#asked.delete(id)
+    clearTimeout(asked.timer)
+    settle(asked)
+  }
+
+  #fail(id: number, error: Error): void {
+    this.#settle(id, (asked) => asked.reject(error))
+  }
+
+  #send(message: ToWorker): void {
+    this.#child?.send(message, onSent)
+  }
+}
+
+/** A failed send is followed by the worker's exit, which is where it is dealt with. */
+function onSent(): void {}

@@ -1,0 +1,81 @@
+/** Entry of a worker: a gateway, started and stopped by the supervisor. It dies with the supervisor, not with a signal. */
+import type { Server } from 'node:net'
+import type { ListenerConfig } from '../../config/config.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
+import { systemClock } from '../observe/clock.ts'
+import { createLog } from '../observe/log.ts'
+import type { ToSupervisor, ToWorker } from './messages.ts'
+
+let gateway: Gateway | null = null
+let awaited = Number.POSITIVE_INFINITY
+let starting: (ToWorker & { type: 'start' }) | null = null
+const sockets: { readonly config: ListenerConfig; readonly handle: Server }[] = []
+
+// The supervisor decides when a worker ends; a terminal's Ctrl-C reaches the whole group.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+// Without a supervisor nobody holds the store's lock: stop at once, the next start takes over what was in hand.
+process.on('disconnect', () => process.exit(0))
+process.on('message', (message: ToWorker, handle: unknown) => {
+  switch (message.type) {
+    case 'start':
+      starting = message
+      awaited = message.listeners
+      return begin()
+    case 'listener':
+      sockets.push({ config: message.config, handle: handle as Server })
+      return begin()
+    case 'stop':
+      return void stop(message.timeoutMs)
+    case 'ask':
+      return void answer(message)
+  }
+})
+tell({ type: 'here' })
+
+function begin(): void {
+  if (starting === null || sockets.length < awaited) return
+  const { config } = starting
+  awaited = Number.POSITIVE_INFINITY
+  const log = createLog(config.log.level, { process: 'worker', pid: process.pid })
+  createGateway(config, sockets, { log, clock: systemClock }).then(
+    (made) => {
+      if ('problems' in made) return fail(made.problems)
+      gateway = made
+      tell({ type: 'ready', summary: made.summary })
+    },
+    (error: unknown) => {
+      log.error('worker-bug', { stack: error instanceof Error ? error.stack : String(error) })
+      process.exit(1)
+    },
+  )
+}
+
+function fail(problems: Extract<ToSupervisor, { type: 'failed' }>['problems']): void {
+  process.send?.({ type: 'failed', problems } satisfies ToSupervisor, undefined, undefined, () =>
+    process.exit(1),
+  )
+}
+
+async function stop(timeoutMs: number): Promise<void> {
+  await gateway?.stop(timeoutMs)
+  process.exit(0)
+}
+
+async function answer({ id, method, args }: Extract<ToWorker, { type: 'ask' }>): Promise<void> {
+  try {
+    if (gateway === null) throw new Error('the gateway is starting')
+    // The supervisor's control server has checked name and arguments.
+    const control = gateway.control as unknown as Record<
+      string,
+      (...args: readonly unknown[]) => Promise<unknown>
+    >
+    const result = await control[method]?.(...args)
+    tell({ type: 'answer', id, result })
+  } catch (error) {
+    tell({ type: 'answer-failed', id, message: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+function tell(message: ToSupervisor): void {
+  if (process.connected) process.send?.(message)
+}
