@@ -2,63 +2,79 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config, ListenerConfig } from '../../config/config.ts'
+import type { PluginStatus } from '../admin/control.ts'
 import type { GatewaySummary } from './messages.ts'
 
-const PACKAGE = join(import.meta.dirname, '..', '..', 'package.json')
+const PACKAGE = join(import.meta.dirname, '..', '..')
+const DEFAULT_CONFIG = join(PACKAGE, 'config', 'postern.yaml')
+const GRANTS_RELAYING = 'may let anyone send mail anywhere'
 
 /** Version of this gateway. */
-export const POSTERN_VERSION: string = (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string })
-  .version
+export const POSTERN_VERSION = versionIn(readFileSync(join(PACKAGE, 'package.json'), 'utf8'))
 
-export function formatBanner(
-  config: Config,
-  listeners: readonly ListenerConfig[],
-  { plugins, queued, missingHardening }: GatewaySummary,
-): string {
-  const lines = [`postern ${POSTERN_VERSION}   node ${process.versions.node}   ${config.file}`, '']
-  for (const { host, port, role } of listeners)
-    lines.push(row('Listens', `${hostPort(host, port)}   ${role}`))
-  if (config.admin.http !== null)
-    lines.push(row('Health', `http://${hostPort(config.admin.http.host, config.admin.http.port)}/health`))
-  lines.push(row('Control', config.admin.socket), '')
-  for (const [domain, { deliver }] of Object.entries(config.domains)) lines.push(row(domain, deliver))
-  lines.push(
-    row(
-      'elsewhere',
-      config.outbound.route === null ? 'nowhere: no outbound.route is set' : config.outbound.route,
-    ),
+export interface Banner {
+  readonly config: Config
+  readonly listeners: readonly ListenerConfig[]
+  /** `host:port` of health and metrics, null without them. */
+  readonly health: string | null
+  readonly summary: GatewaySummary
+}
+
+export function formatBanner({ config, listeners, health, summary }: Banner): string {
+  const sections = [
+    [`postern ${POSTERN_VERSION}   node ${process.versions.node}   ${config.file}`],
+    [
+      ...listeners.map(({ host, port, role }) => row('Listens', `${hostPort(host, port)}   ${role}`)),
+      ...(health === null ? [] : [row('Health', `http://${health}/health`)]),
+      row('Control', config.admin.socket),
+    ],
+    [
+      ...Object.entries(config.domains).map(([domain, { deliver }]) => row(domain, deliver)),
+      row('elsewhere', config.outbound.route ?? 'nowhere: no outbound.route is set'),
+      row('Relays for', relayText(config)),
+    ],
+    pluginLines(summary.plugins),
+    warnings(summary),
+    [`First message:  npm run -s postern -- send${sendOptions(config)}`, 'Ready.'],
+  ]
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`
+}
+
+/** In the order of asking; what a plugin of the user's may do is said with it. */
+function pluginLines(plugins: readonly PluginStatus[]): readonly string[] {
+  if (plugins.length === 0) return [row('Plugins', 'none')]
+  return plugins.flatMap(({ name, version, source, onError, hooks, permissions }, index) => {
+    const what = `${name.padEnd(16)} ${version.padEnd(8)} on error: ${onError.padEnd(6)} ${hooks.join(' ')}   ${source}`
+    const may = source === 'bundled' ? [] : permissions.map((sentence) => row('', `  ${sentence}`))
+    return [row(index === 0 ? 'Plugins' : '', what), ...may]
+  })
+}
+
+function warnings({ plugins, queued, missingHardening }: GatewaySummary): readonly string[] {
+  const mayRelay = plugins.some(({ permissions }) =>
+    permissions.some((line) => line.includes(GRANTS_RELAYING)),
   )
-  lines.push(row('Relays for', relayText(config)), '')
-  if (plugins.length === 0) lines.push(row('Plugins', 'none'))
-  for (const [index, { name, version, source, onError, hooks }] of plugins.entries())
-    lines.push(
-      row(
-        index === 0 ? 'Plugins' : '',
-        `${name.padEnd(16)} ${version.padEnd(8)} on error: ${onError.padEnd(6)} ${hooks.join(' ')}   ${source}`,
-      ),
-    )
-  const critical = plugins.flatMap(({ name, source, permissions }) =>
-    source === 'bundled' ? [] : permissions.map((sentence) => `${name} ${sentence}`),
-  )
-  for (const sentence of critical) lines.push(row('', sentence))
-  if (
-    !plugins.some(({ permissions }) =>
-      permissions.some((sentence) => sentence.includes('send mail anywhere')),
-    )
-  )
-    lines.push(
-      '',
-      'No plugin may grant relay permission: every recipient will be refused. Add  - name: relay-control',
-    )
-  if (missingHardening.length > 0)
-    lines.push('', `This system does not offer: ${missingHardening.join(', ')}`)
-  if (queued > 0) lines.push('', `${queued} messages taken over from the queue`)
-  return `${[...lines, '', 'First message:  npm run -s postern -- send', 'Ready.'].join('\n')}\n`
+  return [
+    ...(mayRelay
+      ? []
+      : [
+          'No plugin may grant relaying, so every recipient will be refused. Add to plugins:  - name: relay-control',
+        ]),
+    ...(missingHardening.length === 0 ? [] : [`This system does not offer: ${missingHardening.join(', ')}`]),
+    ...(queued === 0 ? [] : [`${queued} ${queued === 1 ? 'message' : 'messages'} taken over from the queue`]),
+  ]
 }
 
 function relayText({ relay }: Config): string {
-  if (relay.networks.length === 0) return 'nobody without sign-in'
-  return `${relay.networks.join(', ')} (trusted: may send anywhere)`
+  if (relay.networks.length === 0) return 'nobody'
+  return `${relay.networks.join(', ')}   (trusted: may send anywhere)`
+}
+
+function sendOptions({ file }: Config): string {
+  return file === DEFAULT_CONFIG ? '' : ` --config ${file}`
 }
 
 function row(name: string, text: string): string {
@@ -67,4 +83,8 @@ function row(name: string, text: string): string {
 
 function hostPort(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function versionIn(packageJson: string): string {
+  return (JSON.parse(packageJson) as { version: string }).version
 }

@@ -23,12 +23,14 @@ interface Taken {
   readonly listeners: BoundListener[]
   readonly servers: AdminServer[]
   worker: WorkerProcess | null
+  /** Address of health and metrics, null without them. */
+  health: string | null
 }
 
 /** Runs a gateway until it is told to stop. Resolves to the exit code; what kept it from starting was printed. */
 export async function runSupervisor(config: Config, configFile: string): Promise<number> {
   const log = createLog(config.log.level, { process: 'supervisor', pid: process.pid })
-  const taken: Taken = { lock: null, listeners: [], servers: [], worker: null }
+  const taken: Taken = { lock: null, listeners: [], servers: [], worker: null, health: null }
   const { promise: stopAsked, resolve: askToStop } = Promise.withResolvers<string>()
   const started = Date.now()
   // From the first moment: a signal during the start stops it in good order too.
@@ -70,17 +72,12 @@ async function start(
   const worker = new WorkerProcess(config, taken.listeners, log)
   taken.worker = worker
   const control = createControl(worker, configFile, startedAt, askToStop)
-  const served = await serveAll(config, control, taken, log)
-  if (served.length > 0) return served
+  const unserved = await serveAll(config, control, taken, log)
+  if (unserved.length > 0) return unserved
   const outcome = await worker.start()
   if ('problems' in outcome) return outcome.problems
-  process.stdout.write(
-    formatBanner(
-      config,
-      taken.listeners.map((listener) => listener.config),
-      outcome.summary,
-    ),
-  )
+  const listeners = taken.listeners.map((listener) => listener.config)
+  process.stdout.write(formatBanner({ config, listeners, health: taken.health, summary: outcome.summary }))
   return []
 }
 
@@ -94,33 +91,26 @@ function bindAll(config: Config, taken: Taken): readonly Problem[] {
   return problems
 }
 
+/** The control socket, and health and metrics unless they are switched off. */
 async function serveAll(
-  config: Config,
+  { admin }: Config,
   control: Control,
   taken: Taken,
   log: Log,
 ): Promise<readonly Problem[]> {
-  const { socket, http } = config.admin
-  const all: readonly (readonly [string, () => Promise<Served>])[] = [
-    [socket, () => serveControl(control, socket, log)],
-    ...(http === null
-      ? []
-      : ([[`${http.host}:${http.port}`, () => serveHealth(control, http, log)]] as const)),
-  ]
-  for (const [place, serve] of all) {
-    const served = await serve()
-    if (!served.ok)
-      return [
-        {
-          code: 'P3021',
-          place,
-          message: served.problem,
-          remedy: 'change it under "admin" in the configuration',
-        },
-      ]
-    taken.servers.push(served.server)
-  }
+  const socket = await serveControl(control, admin.socket, log)
+  if (!socket.ok) return [notServed(admin.socket, socket)]
+  taken.servers.push(socket.server)
+  if (admin.http === null) return []
+  const http = await serveHealth(control, admin.http, log)
+  if (!http.ok) return [notServed(`${admin.http.host}:${admin.http.port}`, http)]
+  taken.servers.push(http.server)
+  taken.health = http.server.address
   return []
+}
+
+function notServed(place: string, { problem, remedy }: Extract<Served, { ok: false }>): Problem {
+  return { code: 'P3021', place, message: problem, remedy }
 }
 
 /** What the control socket offers: the worker's part passed on, the rest answered here. */

@@ -1,0 +1,104 @@
+/**
+ * What an operator can ask of a running gateway. One interface, three implementations: the gateway answers, the
+ * supervisor passes on, the client asks over the control socket.
+ */
+import type { RecordedSession } from '../observe/decision-record.ts'
+import type { QueueCounts, QueueEntry, QueueFilter } from '../queue/queue-store.ts'
+
+/** The words the answers are made of, for those who only ask. */
+export type { Action } from '../mail/answer.ts'
+export type { Decision, RecordedSession, Step } from '../observe/decision-record.ts'
+export type { QueueCounts, QueueEntry, QueueFilter, RecipientState } from '../queue/queue-store.ts'
+
+export interface PluginStatus {
+  readonly name: string
+  readonly version: string
+  readonly build: string
+  /** `bundled`, or the file it was read from. */
+  readonly source: string
+  readonly onError: 'defer' | 'skip' | 'hold'
+  readonly hooks: readonly string[]
+  /** Each permission in force as a sentence, critical ones first. */
+  readonly permissions: readonly string[]
+  readonly calls: number
+  readonly refusals: number
+  readonly faults: number
+  /** Mean CPU time of a call in microseconds. */
+  readonly meanCpuMicros: number
+}
+
+export interface ListenerStatus {
+  readonly address: string
+  readonly role: string
+  readonly connections: number
+}
+
+export interface GatewayStatus {
+  readonly state: 'running' | 'draining'
+  readonly workerPid: number
+  readonly plughostPid: number | null
+  /** Milliseconds since the worker became ready. */
+  readonly uptimeMs: number
+  readonly listeners: readonly ListenerStatus[]
+  readonly queue: QueueCounts
+  readonly counters: {
+    readonly sessions: number
+    readonly accepted: number
+    readonly refused: number
+    readonly delivered: number
+    readonly deferred: number
+    readonly held: number
+  }
+  readonly plugins: readonly PluginStatus[]
+}
+
+export interface Status {
+  readonly version: string
+  readonly node: string
+  readonly config: string
+  readonly supervisorPid: number
+  readonly startedAt: number
+  readonly workerRestarts: number
+  /** null while the worker is being replaced. */
+  readonly gateway: GatewayStatus | null
+}
+
+/** The part a worker answers. */
+export interface GatewayControl {
+  gatewayStatus(): Promise<GatewayStatus>
+  queueList(filter: QueueFilter, limit: number): Promise<readonly QueueEntry[]>
+  /** Each of these answers how many recipients it changed. */
+  queueRetry(filter: QueueFilter): Promise<number>
+  queueHold(filter: QueueFilter, reason: string): Promise<number>
+  queueRelease(filter: QueueFilter): Promise<number>
+  queueDrop(filter: QueueFilter): Promise<number>
+  /** By session id, queue id or reference; null when not known any more. */
+  explain(key: string): Promise<RecordedSession | null>
+  /** Prometheus text. */
+  metrics(): Promise<string>
+}
+
+/** Everything the control socket offers. */
+export interface Control extends GatewayControl {
+  status(): Promise<Status>
+  /** Starts a graceful stop and answers when it has begun. */
+  stop(): Promise<void>
+}
+
+/** Methods a worker answers, by name: what the supervisor passes on. */
+export const GATEWAY_METHODS = [
+  'gatewayStatus',
+  'queueList',
+  'queueRetry',
+  'queueHold',
+  'queueRelease',
+  'queueDrop',
+  'explain',
+  'metrics',
+] as const satisfies readonly (keyof GatewayControl)[]
+
+export const CONTROL_METHODS = [
+  ...GATEWAY_METHODS,
+  'status',
+  'stop',
+] as const satisfies readonly (keyof Control)[]

@@ -1,0 +1,28 @@
+/** The rooms that commands work for, loaded when one is needed: `postern status` pays for no YAML parser. */
+import type { Config } from '../../config/config.ts'
+import type { LoadedConfig } from '../../config/load.ts'
+import type { Problem } from '../../config/problem.ts'
+
+export interface Rooms {
+  /** @param file as the person gave it: places in problems begin with it */
+  loadConfig(file: string, env: NodeJS.ProcessEnv): Promise<LoadedConfig>
+  /** What is wrong with the configured plugins; none of them is asked about any mail. */
+  checkPlugins(config: Config): Promise<readonly Problem[]>
+  /** Runs a gateway until it is stopped; the exit code of `postern start`. */
+  runSupervisor(config: Config, configFile: string): Promise<number>
+}
+
+export const ROOMS: Rooms = {
+  async loadConfig(file, env) {
+    const { loadConfig } = await import('../../config/load.ts')
+    return loadConfig(file, env)
+  },
+  async checkPlugins(config) {
+    const { checkPlugins } = await import('../../sandbox/check.ts')
+    return await checkPlugins(config)
+  },
+  async runSupervisor(config, configFile) {
+    const { runSupervisor } = await import('../process/supervisor.ts')
+    return await runSupervisor(config, configFile)
+  },
+}
