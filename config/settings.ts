@@ -129,7 +129,7 @@ const queue = {
       type: 'array',
       minItems: 1,
       maxItems: 50,
-      items: { ...duration, atLeast: '100ms', atMost: '20d', examples: ['5m'] },
+      items: { ...duration, atLeast: '100ms', atMost: '7d', examples: ['5m'] },
       default: ['1m', '5m', '10m', '15m', '30m', '1h', '2h', '4h'],
     },
     expire: {
@@ -358,7 +358,7 @@ export const SETTINGS = {
           description: 'Name servers to ask. Default: those of the system.',
           type: 'array',
           default: [],
-          notBuilt: { except: [[]], remedy: 'use "servers: []"; the name servers of the system are asked' },
+          notBuilt: { except: [[]], remedy: 'use "servers: []"; nothing looks up names yet' },
         },
       },
     },

@@ -121,7 +121,7 @@ async function compose(
   })
   const smtp = new SmtpServer({
     settings: config,
-    hooks: new HookRunner(sandbox.panel, () => clock.monotonic()),
+    hooks: new HookRunner(sandbox.panel, () => clock.monotonic(), log),
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,
@@ -141,15 +141,10 @@ async function compose(
  */
 async function accept(message: NewMessage, queue: Queue, deliverer: Deliverer): Promise<void> {
   const sizeBytes = storedSizeBytes(message.stored)
-  const hasRoom = message.recipients.every(
-    ({ route, hold }) => hold !== null || deliverer.hasRoomFor(route, sizeBytes),
-  )
-  if (!hasRoom) {
-    await queue.store.add(message, null)
-    for (const { route } of message.recipients) deliverer.kick(route)
-    return
-  }
-  deliverer.offer(await queue.accept(message), message.stored)
+  const leaving = message.recipients.filter(({ hold }) => hold === null)
+  const hasRoom = leaving.every(({ route }) => deliverer.hasRoomFor(route, sizeBytes))
+  deliverer.offer(await queue.accept(message, hasRoom), message.stored)
+  if (!hasRoom) for (const { route } of leaving) deliverer.kick(route)
 }
 
 async function sweptSpool(directory: string, keeper: Keeper, log: Log): Promise<Spool> {

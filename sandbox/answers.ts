@@ -13,7 +13,7 @@ const MAX_FACTS = 32
 const MAX_FACT_CHARS = 500
 const MAX_ACTIONS = 100
 
-/** Fields the core writes itself, and those a removal would break (RFC 5321 §4.4, RFC 8601 §5). */
+/** Trace fields, which the core writes itself (RFC 5321 §4.4). */
 const RESERVED_FIELDS = new Set(['received', 'return-path'])
 
 class Invalid extends Error {

@@ -22,6 +22,7 @@ import {
   type PermissionSet,
   parsePermissions,
   permissionSentences,
+  permissionsInForce,
 } from './permissions.ts'
 import type { LoadRequest } from './protocol/messages.ts'
 import type { RawFault } from './protocol/parse.ts'
@@ -51,6 +52,8 @@ export async function loadPlugins(config: Config, domain: TrustDomain): Promise<
   for (const [index, entry] of config.plugins.entries()) {
     const loaded = await loadPlugin(entry, index + 1, domain, border)
     if ('message' in loaded) problems.push(loaded)
+    else if (plugins.some(({ identity }) => identity.name === loaded.identity.name))
+      problems.push(twice(entry, loaded))
     else plugins.push(loaded)
   }
   return problems.length > 0 ? { problems } : { plugins: plugins.toSorted((a, b) => a.number - b.number) }
@@ -96,7 +99,18 @@ async function loadPlugin(
     manifest,
     permissions,
     source: compiled.source,
-    sentences: permissionSentences(manifest.permissions),
+    sentences: permissionSentences(permissionsInForce(manifest.permissions, granted as Asked | null)),
+  }
+}
+
+/** Decisions name plugins, so each has its name for itself. */
+function twice({ place }: PluginConfig, { identity }: ReadyPlugin): Problem {
+  const message = `There is a plugin called "${identity.name}" already.`
+  return {
+    code: 'P1010',
+    place,
+    message,
+    remedy: 'remove one of the entries, or give your copy a name of its own',
   }
 }
 
@@ -126,13 +140,13 @@ function grantOf({ source, grant, place }: PluginConfig, asked: Asked, name: str
 /** A fault of loading as a problem at the author's line or the administrator's entry. */
 function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, fault: RawFault): Problem {
   const name = source.kind === 'bundled' ? source.name : shownPath(source.path)
-  if (fault.kind === 'configuration')
-    return {
-      code: 'P1008',
-      place,
-      message: `"${name}": ${fault.message}.`,
-      remedy: `see the README of the plugin, plugins/${name}`,
-    }
+  if (fault.kind === 'configuration') {
+    const remedy =
+      source.kind === 'bundled'
+        ? `see plugins/${name}/README.md for its settings`
+        : 'compare it with the schema under "config" in the plugin'
+    return { code: 'P1008', place, message: `"${name}": ${fault.message}.`, remedy }
+  }
   const specifier = /plugins cannot import "([^"]*)"/.exec(fault.message)?.[1]
   if (specifier !== undefined) {
     const word = new RegExp(`['"]${specifier.replace(/\W/g, '\\$&')}['"]`)

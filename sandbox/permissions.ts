@@ -88,12 +88,23 @@ export function missingGrants(asked: Asked, granted: Asked): readonly Permission
 }
 
 /** What is in force. `granted` null: a plugin shipped with the gateway, which gets what it asks for. */
-export function effectivePermissions(asked: Asked, granted: Asked | null): PermissionSet {
+export function permissionsInForce(asked: Asked, granted: Asked | null): Asked {
+  if (granted === null) return asked
+  const { 'route.set': routes, 'relay.grant': relay, ...others } = asked
+  const common = intersection(routes, granted['route.set'])
+  return {
+    ...others,
+    ...(common.length === 0 ? {} : { 'route.set': common }),
+    ...(relay === true && granted['relay.grant'] === true ? { 'relay.grant': true } : {}),
+  }
+}
+
+/** The same in the form it is checked with at every use. */
+export function effectivePermissions(requested: Asked, granted: Asked | null): PermissionSet {
+  const asked = permissionsInForce(requested, granted)
   const patterns = (name: PermissionName): PatternSet =>
     new PatternSet((asked[name] ?? []) as readonly string[])
   const refusals = (asked.refuse ?? []) as readonly string[]
-  const routes =
-    granted === null ? asked['route.set'] : intersection(asked['route.set'], granted['route.set'])
   return {
     kv: patterns('kv'),
     lookup: patterns('lookup'),
@@ -105,8 +116,8 @@ export function effectivePermissions(asked: Asked, granted: Asked | null): Permi
     refuseReject: refusals.includes('reject'),
     refuseDefer: refusals.includes('defer'),
     hold: asked.hold === true,
-    relayGrant: asked['relay.grant'] === true && (granted === null || granted['relay.grant'] === true),
-    routeSet: new PatternSet((routes ?? []) as readonly string[]),
+    relayGrant: asked['relay.grant'] === true,
+    routeSet: patterns('route.set'),
   }
 }
 

@@ -31,7 +31,10 @@ const STDERR_CHARS = 4000
 
 /** What this system does not offer and a hardened plughost would use; said at start. */
 export function missingHardening(): readonly string[] {
-  return SETPRIV === undefined ? ['setpriv (a plughost that hangs may outlive a killed gateway)'] : []
+  return [
+    ...(SETPRIV === undefined ? ['setpriv (a plughost that hangs may outlive a killed gateway)'] : []),
+    ...(existsSync('/proc/self/statm') ? [] : ['/proc (the memory of a plughost is not bounded)']),
+  ]
 }
 
 export class Plughost {

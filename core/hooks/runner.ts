@@ -3,9 +3,10 @@
  * never lets mail through unless its configuration says `onError: skip`.
  */
 
-import type { Action, Refusal } from '../mail/answer.ts'
+import type { Action, Fault, Refusal } from '../mail/answer.ts'
 import type { HookEvents, HookName, MessageReader } from '../mail/hook-events.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
+import type { Log } from '../observe/log.ts'
 import { HOOKS } from './hook-table.ts'
 import type { PluginPanel, PluginReport } from './plugin-panel.ts'
 
@@ -44,10 +45,12 @@ const NOTHING: HookOutcome = Object.freeze({
 export class HookRunner {
   readonly #panel: PluginPanel
   readonly #monotonic: () => number
+  readonly #log: Log
 
-  constructor(panel: PluginPanel, monotonic: () => number) {
+  constructor(panel: PluginPanel, monotonic: () => number, log: Log) {
     this.#panel = panel
     this.#monotonic = monotonic
+    this.#log = log
   }
 
   /** Asks the plugins of `hook`. Never rejects. */
@@ -94,15 +97,41 @@ export class HookRunner {
       const refusal = report.answer.refusal
       return refusal === null ? null : { refusal: wireRefusal(hook, plugin, refusal, reference), owed: false }
     }
+    return this.#fail(hook, report, actions, record)
+  }
+
+  /** What a failure means is the configuration's word; that it happened is always told. */
+  #fail(
+    hook: HookName,
+    report: PluginReport,
+    actions: TakenAction[],
+    record: SessionRecord,
+  ): { refusal: HookRefusal; owed: boolean } | null {
+    const { name: plugin, onError } = report.plugin
     const reference = record.decided(hook, report)
-    if (report.plugin.onError === 'skip') return null
-    if (report.plugin.onError === 'hold') {
+    const { kind, message, stack } = report.fault ?? NO_REASON
+    const at = stack.split('\n').find((line) => /:\d+:\d+\)?$/.test(line) && !line.includes('postern:'))
+    const session = record.id
+    this.#log.warn('plugin-failed', {
+      plugin,
+      hook,
+      session,
+      kind,
+      reason: message,
+      at: at?.trim(),
+      onError,
+      reference,
+    })
+    if (onError === 'skip') return null
+    if (onError === 'hold') {
       actions.push({ plugin, action: { kind: 'hold', text: `${plugin} failed in ${hook}` } })
       return null
     }
     return { refusal: failureRefusal(plugin, reference), owed: HOOKS[hook].failure === 'at-mail' }
   }
 }
+
+const NO_REASON: Fault = Object.freeze({ kind: 'unavailable', message: 'no answer', stack: '' })
 
 function wireRefusal(hook: HookName, plugin: string, refusal: Refusal, reference: string): HookRefusal {
   const disconnect = refusal.kind === 'disconnect'

@@ -163,7 +163,7 @@ export class DecisionRecords {
   readonly #sessions = new Map<string, SessionRecord>()
   readonly #byKey = new Map<string, SessionRecord>()
 
-  /** @param capacity sessions kept, at least 1 */
+  /** @param capacity sessions kept; 0 keeps none */
   constructor(capacity: number, clock: Clock) {
     this.#capacity = capacity
     this.clock = clock

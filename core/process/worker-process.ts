@@ -112,7 +112,8 @@ export class WorkerProcess {
         if (this.#restarts > 0) this.#log.info('worker-started', { pid: this.#child?.pid })
         return this.#settleStart({ summary: message.summary })
       case 'failed':
-        for (const problem of message.problems) this.#log.error('worker-failed', { ...problem })
+        for (const { code, place, message: reason, remedy } of message.problems)
+          this.#log.error('worker-failed', { code, place, reason, remedy })
         return this.#settleStart({ problems: message.problems })
       case 'answer':
         return this.#settle(message.id, (asked) => asked.resolve(message.result))

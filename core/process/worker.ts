@@ -11,6 +11,8 @@ let awaited = Number.POSITIVE_INFINITY
 let starting: (ToWorker & { type: 'start' }) | null = null
 const sockets: { readonly config: ListenerConfig; readonly handle: Server }[] = []
 
+// Mail is nobody else's to read, whatever the mode of the folders it lies in.
+process.umask(0o077)
 // The supervisor decides when a worker ends; a terminal's Ctrl-C reaches the whole group.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 // Without a supervisor nobody holds the store's lock: stop at once, the next start takes over what was in hand.

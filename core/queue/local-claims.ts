@@ -23,7 +23,8 @@ const FIRST_BY_ROUTE = `SELECT message, route, ready_at FROM recipient INDEXED B
 const NEXT_ROUTE = `SELECT route FROM recipient INDEXED BY recipient_route
   WHERE state = 'due' AND route > ? ORDER BY route LIMIT 1`
 
-const READY = `WHERE message = $message AND route = $route AND state = 'due' AND ready_at <= $now`
+// The plus signs keep SQLite to the index by message: by route it would walk the whole backlog of the route.
+const READY = `WHERE message = $message AND +route = $route AND state = 'due' AND +ready_at <= $now`
 
 const OWED = `SELECT address, attempts, lease_owner IS NOT NULL AS is_leased FROM recipient ${READY} ORDER BY position`
 

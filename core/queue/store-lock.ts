@@ -77,7 +77,7 @@ async function heldByAnother(directory: string): Promise<StoreRefusal> {
   return {
     ok: false,
     directory,
-    what: `the store ${directory} is in use by ${holder}`,
+    what: `The store is in use by ${holder}.`,
     remedy: 'stop the gateway that runs there, or give this one a store.directory of its own',
     pid: Number.isNaN(pid) ? null : pid,
   }
@@ -98,7 +98,7 @@ function unusable(directory: string, error: unknown): StoreRefusal {
   return {
     ok: false,
     directory,
-    what: `the store ${directory} cannot be used: ${message}`,
+    what: `The store cannot be used: ${message}.`,
     remedy,
     pid: null,
   }

@@ -157,10 +157,21 @@ export interface Permissions {
 
 /** Schema of a plugin's configuration: a small part of JSON Schema, checked inside the plughost. */
 export type ConfigSchema =
-  | ({ readonly type: 'string'; readonly enum?: readonly string[]; readonly default?: string } & SchemaNotes &
+  | ({
+      readonly type: 'string'
+      readonly enum?: readonly string[]
+      readonly const?: string
+      readonly default?: string
+    } & SchemaNotes &
       LengthBounds)
-  | ({ readonly type: 'integer' | 'number'; readonly default?: number } & SchemaNotes & NumberBounds)
-  | ({ readonly type: 'boolean'; readonly default?: boolean } & SchemaNotes)
+  | ({
+      readonly type: 'integer' | 'number'
+      readonly enum?: readonly number[]
+      readonly const?: number
+      readonly default?: number
+    } & SchemaNotes &
+      NumberBounds)
+  | ({ readonly type: 'boolean'; readonly const?: boolean; readonly default?: boolean } & SchemaNotes)
   | ({
       readonly type: 'array'
       readonly items: ConfigSchema

@@ -128,6 +128,13 @@
     push(commands, json)
   }
 
+  // What would be stored or sent must not be cut without a word.
+  const whole = (value, limit) => {
+    const out = text(value, limit + 1)
+    if (out.length > limit) throw new RangeErrorClass(`a text of more than ${limit} characters`)
+    return out
+  }
+
   const effect = (call, method, args) => {
     const id = ++nextEffect
     command(['c', id, call.id, method, args])
@@ -164,17 +171,17 @@
     get kv() {
       const call = this.#call
       return {
-        get: (key) => effect(call, 'kv.get', [text(key, 512)]),
+        get: (key) => effect(call, 'kv.get', [whole(key, 512)]),
         set: (key, value, options) =>
-          effect(call, 'kv.set', [text(key, 512), text(value, 65_536), options?.ttlSeconds]),
+          effect(call, 'kv.set', [whole(key, 512), whole(value, 65_536), options?.ttlSeconds]),
         increment: (key, options) =>
-          effect(call, 'kv.increment', [text(key, 512), options?.by ?? 1, options?.ttlSeconds]),
-        delete: (key) => effect(call, 'kv.delete', [text(key, 512)]),
+          effect(call, 'kv.increment', [whole(key, 512), options?.by ?? 1, options?.ttlSeconds]),
+        delete: (key) => effect(call, 'kv.delete', [whole(key, 512)]),
       }
     }
     get lookup() {
       const call = this.#call
-      return { has: (table, entry) => effect(call, 'lookup.has', [text(table, 100), text(entry, 1000)]) }
+      return { has: (table, entry) => effect(call, 'lookup.has', [whole(table, 100), whole(entry, 1000)]) }
     }
     get headers() {
       const call = this.#call
@@ -182,7 +189,7 @@
         all: () => fieldsOf(call),
         first: (name) => firstField(call, name),
         add: (name, value) =>
-          act(call, { kind: 'header.add', name: text(name, 100), value: text(value, 10_000) }),
+          act(call, { kind: 'header.add', name: text(name, 100), value: whole(value, 10_000) }),
         remove: (name) => act(call, { kind: 'header.remove', name: text(name, 100) }),
       }
     }
@@ -200,7 +207,7 @@
         set: (destination, recipients) =>
           act(call, {
             kind: 'route.set',
-            destination: text(destination, 2000),
+            destination: whole(destination, 2000),
             recipients: recipients ?? null,
           }),
       }

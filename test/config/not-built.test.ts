@@ -100,7 +100,7 @@ const notBuilt: readonly (readonly [text: string, place: string, sentence: strin
     'dns: { servers: [192.0.2.53] }',
     '1:8',
     'Setting "dns.servers" is not built yet.',
-    'use "servers: []"; the name servers of the system are asked',
+    'use "servers: []"; nothing looks up names yet',
   ],
 ]
 

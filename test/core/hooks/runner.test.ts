@@ -5,6 +5,7 @@ import { type HookOutcome, HookRunner } from '../../../core/hooks/runner.ts'
 import type { HookName } from '../../../core/mail/hook-events.ts'
 import type { Client, Session } from '../../../core/mail/session.ts'
 import { type Decision, DecisionRecords, type SessionRecord } from '../../../core/observe/decision-record.ts'
+import { silentLog } from '../../../core/observe/log.ts'
 import { defer, disconnect, fault, pass, reject, TestPanel, type TestPlugin } from '../smtp/panel.ts'
 
 const client: Client = { address: '192.0.2.9', port: 1, network: '192.0.2.9' }
@@ -29,14 +30,19 @@ interface Asked {
 async function askConnect(...plugins: readonly TestPlugin[]): Promise<Asked> {
   const panel = new TestPanel(plugins)
   const record = new DecisionRecords(10, clock).open('s_x', client)
-  const outcome = await new HookRunner(panel, clock.monotonic).ask('connect', { session }, null, record)
+  const outcome = await new HookRunner(panel, clock.monotonic, silentLog).ask(
+    'connect',
+    { session },
+    null,
+    record,
+  )
   return { outcome, panel, record, decisions: record.entries as Decision[] }
 }
 
 async function askMail(...plugins: readonly TestPlugin[]): Promise<HookOutcome> {
   const record = new DecisionRecords(10, clock).open('s_x', client)
   const transaction = { number: 1, reversePath: '', declaredSize: null, recipients: [] }
-  const runner = new HookRunner(new TestPanel(plugins), clock.monotonic)
+  const runner = new HookRunner(new TestPanel(plugins), clock.monotonic, silentLog)
   return runner.ask('mail', { session, transaction }, null, record)
 }
 
@@ -167,7 +173,7 @@ test('the plugins together have the time of the hook, and each call is told what
     },
   }
   const record = new DecisionRecords(10, clock).open('s_x', client)
-  await new HookRunner(panel, () => now).ask('connect', { session }, null, record)
+  await new HookRunner(panel, () => now, silentLog).ask('connect', { session }, null, record)
   assert.deepEqual(left, [30_000, 5_000])
 })
 
@@ -177,5 +183,8 @@ test('a panel that reports nothing is a bug, not a yes', async () => {
     ask: () => Promise.resolve([]),
   }
   const record = new DecisionRecords(10, clock).open('s_x', client)
-  await assert.rejects(new HookRunner(panel, () => 0).ask('connect', { session }, null, record), /no report/)
+  await assert.rejects(
+    new HookRunner(panel, () => 0, silentLog).ask('connect', { session }, null, record),
+    /no report/,
+  )
 })

@@ -36,7 +36,7 @@ test('a second process is told who holds the store', async (t) => {
   const [child] = await otherProcess(t, directory)
   const refusal = await refused(directory)
   assert.equal(refusal.pid, child.pid)
-  assert.equal(refusal.what, `the store ${directory} is in use by process ${child.pid}`)
+  assert.equal(refusal.what, `The store is in use by process ${child.pid}.`)
   assert.match(refusal.remedy, /store\.directory/)
 })
 

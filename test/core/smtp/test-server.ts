@@ -1,9 +1,11 @@
 /** A server role on loopback with everything behind its ports in memory. */
+
 import { createServer, type Server } from 'node:net'
 import { HookRunner } from '../../../core/hooks/runner.ts'
 import type { Content, StoredContent } from '../../../core/mail/message.ts'
 import { DecisionRecords } from '../../../core/observe/decision-record.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
+import { silentLog } from '../../../core/observe/log.ts'
 import type { NewMessage } from '../../../core/queue/queue-store.ts'
 import type { Listener } from '../../../core/smtp/client-session.ts'
 import type { MessageSpool, SmtpParts, SpoolReceiver } from '../../../core/smtp/ports.ts'
@@ -76,7 +78,7 @@ export class TestServer {
     let messages = 0
     const parts: SmtpParts = {
       settings: { ...SETTINGS, ...options.settings, limits: { ...LIMITS, ...options.limits } },
-      hooks: new HookRunner(this.panel, clock.monotonic),
+      hooks: new HookRunner(this.panel, clock.monotonic, silentLog),
       records: this.records,
       accepting: { accept: (message) => this.#accept(message) },
       spool: this.spool,

@@ -1,0 +1,217 @@
+/** Attempts: a message goes into a channel, what comes back is settled, and everybody who should know is told. */
+import type { Clock } from '../observe/clock.ts'
+import type { Log } from '../observe/log.ts'
+import type { Queue, RecipientOutcome } from '../queue/queue.ts'
+import type { Settlement } from '../queue/queue-store.ts'
+import type { Channel, Outgoing } from './channel.ts'
+import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './outcome.ts'
+import type { Work } from './work.ts'
+import type { WorkInHand } from './work-in-hand.ts'
+
+/** What one attempt came to, told after it was written down. */
+export interface Attempted {
+  readonly queueId: string
+  readonly route: string
+  /** Address and port, or path. */
+  readonly remote: string
+  readonly recipients: readonly AttemptedRecipient[]
+  readonly wallMs: number
+}
+
+export interface AttemptedRecipient {
+  readonly address: string
+  readonly result: Settlement['result']
+  readonly detail: string
+}
+
+export interface AttemptObserver {
+  attempted(attempt: Attempted): void
+}
+
+/** Recipients since the start. */
+export interface DeliveryCounters {
+  delivered: number
+  deferred: number
+  held: number
+}
+
+export interface AttemptsOptions {
+  readonly queue: Queue
+  readonly inHand: WorkInHand
+  readonly observer: AttemptObserver
+  readonly log: Log
+  readonly clock: Clock
+  /** Called when recipients were put off, with the earliest moment one is due again, milliseconds since 1970. */
+  readonly onDeferred: (dueAt: number) => void
+}
+
+/** How an attempt ended for the site: `gone` that nothing was said, and the same work may be attempted again at once. */
+export type AttemptEnd = 'done' | 'host-trouble' | 'gone'
+
+/** RFC 5321 §4.5.3.1.8: every server takes 100 recipients in one transaction. */
+export const MAX_RECIPIENTS = 100
+
+export class Attempts {
+  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0 }
+  readonly #options: AttemptsOptions
+
+  constructor(options: AttemptsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * One transaction with the first MAX_RECIPIENTS recipients; the store gives the others back as due. Resolves when
+   * the settlement is durable, so the next transaction on this channel begins with nothing in doubt.
+   */
+  async make(work: Work, channel: Channel): Promise<AttemptEnd> {
+    const startedAt = this.#options.clock.monotonic()
+    const outgoing = await this.#outgoing(work)
+    if (outgoing === null) return 'done'
+    work.onLost = () => channel.abort('the lease was lost')
+    const met = await channel.carry(outgoing)
+    work.onLost = null
+    if (work.isAbandoned && (met === null || met.some(({ kind }) => kind === 'trouble')))
+      await this.#options.inHand.release([work])
+    else if (work.isLost) this.#unsettled(work, 'lost', [])
+    else if (met === null) return 'gone'
+    else return await this.#settle(work, channel.remote, met, startedAt, 0)
+    return 'done'
+  }
+
+  /** No channel could be opened for this work: an attempt too, the next one not before `notBefore`. */
+  async unreachable(
+    work: Work,
+    remote: string,
+    met: Met,
+    startedAt: number,
+    notBefore: number,
+  ): Promise<void> {
+    const recipients = work.delivery.recipients.map(() => met)
+    await this.#settle(work, remote, recipients, startedAt, notBefore)
+  }
+
+  /** Puts work off that was not attempted; does not count. The next attempt is not before `notBefore`. */
+  async postpone(work: Work, reason: string, notBefore: number): Promise<void> {
+    const { queue, inHand } = this.#options
+    const outcomes = work.delivery.recipients.map(
+      ({ address }): RecipientOutcome => ({ address, kind: 'deferred', detail: reason, counted: false }),
+    )
+    const settlements = queue
+      .settlements(work.delivery, outcomes)
+      .map((settlement) => notSooner(settlement, notBefore))
+    const settled = await inHand.settle(work, settlements)
+    if (settled === 'settled') this.#announceDue(work, settlements)
+    else this.#unsettled(work, settled, [])
+  }
+
+  /** A bug of ours ended the attempt: it is put off, the rest goes on. */
+  async broken(work: Work, error: unknown): Promise<void> {
+    const { message, route } = work.delivery
+    this.#options.log.error('delivery-bug', { message, route, stack: stackOf(error) })
+    try {
+      await this.postpone(work, 'an error of our own ended the attempt', 0)
+    } catch (again) {
+      // Its lease ends by itself.
+      this.#options.inHand.drop(work)
+      this.#options.log.error('delivery-bug', { message, route, stack: stackOf(again) })
+    }
+  }
+
+  /** Null when the content could not be had: the work is put off then, and that is our own trouble. */
+  async #outgoing(work: Work): Promise<Outgoing | null> {
+    const { message, reversePath, recipients } = work.delivery
+    try {
+      const stored = await this.#options.inHand.content(work)
+      const addresses = recipients.slice(0, MAX_RECIPIENTS).map(({ address }) => address)
+      return { queueId: message, reversePath, recipients: addresses, stored }
+    } catch (error) {
+      this.#options.log.error('delivery-content-failed', { message, reason: String(error) })
+      await this.postpone(work, 'the stored message cannot be read', 0)
+      return null
+    }
+  }
+
+  async #settle(
+    work: Work,
+    remote: string,
+    met: readonly Met[],
+    startedAt: number,
+    notBefore: number,
+  ): Promise<AttemptEnd> {
+    const { inHand, clock } = this.#options
+    const outcomes = met.map(outcomeOf)
+    const settlements = this.#settlements(work, met, outcomes, notBefore)
+    const wallMs = Math.round(clock.monotonic() - startedAt)
+    const settled = await inHand.settle(work, settlements)
+    if (settled === 'settled') {
+      this.#announceDue(work, settlements)
+      this.#tell(work, remote, settlements, wallMs)
+    } else {
+      this.#unsettled(work, settled, settlements)
+    }
+    return outcomes.some(({ level }) => level === 'host') ? 'host-trouble' : 'done'
+  }
+
+  #settlements(
+    { delivery }: Work,
+    met: readonly Met[],
+    outcomes: readonly Outcome[],
+    notBefore: number,
+  ): readonly Settlement[] {
+    const { queue, clock } = this.#options
+    const now = clock.now()
+    // Each such round delivers to somebody, so the rounds come to an end.
+    const isSomeoneThrough = outcomes.some(({ result }) => result === 'delivered')
+    const isAtOnce = met.map((what) => isSomeoneThrough && mayMeanTooManyRecipients(what))
+    const settled = outcomes.map(({ level, result, detail }, index): RecipientOutcome => {
+      const address = delivery.recipients[index]?.address ?? ''
+      const counted = level !== 'local' && isAtOnce[index] !== true
+      return result === 'deferred'
+        ? { address, kind: result, detail, counted }
+        : { address, kind: result, detail }
+    })
+    return queue.settlements(delivery, settled).map((settlement, index) => {
+      if (settlement.result === 'deferred' && isAtOnce[index] === true) return { ...settlement, dueAt: now }
+      return notSooner(settlement, notBefore)
+    })
+  }
+
+  #tell(work: Work, remote: string, settlements: readonly Settlement[], wallMs: number): void {
+    const { message, route } = work.delivery
+    const recipients = settlements.map(({ address, result, detail }) => ({ address, result, detail }))
+    for (const { result } of recipients) this.counters[result] += 1
+    this.#options.log.info('delivery-attempt', { message, route, remote, wallMs, recipients })
+    this.#options.observer.attempted({ queueId: message, route, remote, recipients, wallMs })
+  }
+
+  #announceDue({ delivery }: Work, settlements: readonly Settlement[]): void {
+    let dueAt = settlements.length < delivery.recipients.length ? 0 : Infinity
+    for (const settlement of settlements) {
+      if (settlement.result === 'deferred') dueAt = Math.min(dueAt, settlement.dueAt)
+    }
+    if (dueAt < Infinity) this.#options.onDeferred(dueAt)
+  }
+
+  /** Whoever has the work next settles it; what was met here may come about twice. */
+  #unsettled(work: Work, why: 'lost' | 'unsettled', settlements: readonly Settlement[]): void {
+    const { inHand, log } = this.#options
+    inHand.drop(work)
+    const { message, route, fence } = work.delivery
+    const recipients = settlements.map(({ address, result, detail }) => ({ address, result, detail }))
+    log.warn(why === 'lost' ? 'delivery-lease-lost' : 'delivery-unsettled', {
+      message,
+      route,
+      fence,
+      recipients,
+    })
+  }
+}
+
+function notSooner(settlement: Settlement, notBefore: number): Settlement {
+  if (settlement.result !== 'deferred' || settlement.dueAt >= notBefore) return settlement
+  return { ...settlement, dueAt: notBefore }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,226 @@
+/**
+ * The deliverer of a worker: claims what is due while there is room for it, hands it to the sites, and looks again when
+ * something becomes due. What was just accepted comes directly, without being read back.
+ */
+import type { StoredContent } from '../mail/message.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { Log } from '../observe/log.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Delivery } from '../queue/queue-store.ts'
+import { type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
+import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
+import { openerOf } from './destination-opener.ts'
+import { SITE_PACE, Site, type SitePace } from './site.ts'
+import { pause, Sleep } from './sleep.ts'
+import { StoreWatch, storeWaitMs } from './store-watch.ts'
+import { memoryBytes, type Work } from './work.ts'
+import { WorkInHand } from './work-in-hand.ts'
+
+/** Bounds and times of delivery; the defaults are DELIVERY_PACE. */
+export interface DeliveryPace {
+  /** Octets of message content that may wait in memory. */
+  readonly maxBodyBytes: number
+  /** Deliveries claimed at once. */
+  readonly claimLimit: number
+  /** Least time between two claims, milliseconds. */
+  readonly claimPauseMs: number
+  /** The queue is looked at after so many milliseconds even when nothing seems due. */
+  readonly pollMs: number
+  readonly site: SitePace
+  readonly timeouts: ClientTimeouts
+}
+
+export const DELIVERY_PACE: DeliveryPace = Object.freeze({
+  maxBodyBytes: 64 * 1024 * 1024,
+  claimLimit: 100,
+  claimPauseMs: 25,
+  pollMs: 30_000,
+  site: SITE_PACE,
+  timeouts: CLIENT_TIMEOUTS,
+})
+
+export interface DelivererOptions {
+  readonly queue: Queue
+  /** How long the leases of `queue` last, milliseconds. */
+  readonly leaseMs: number
+  /** Our name, said with EHLO and part of file names. */
+  readonly hostname: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly observer: AttemptObserver
+  readonly pace?: DeliveryPace
+}
+
+/** While something is due that a closed site cannot take: its opening says so, this is for the case it does not. */
+const CLOSED_SITE_POLL_MS = 1_000
+/** After the running attempts were broken off. */
+const LAST_SETTLEMENTS_MS = 2_000
+
+export class Deliverer {
+  readonly #options: DelivererOptions
+  readonly #pace: DeliveryPace
+  readonly #watch: StoreWatch
+  readonly #inHand: WorkInHand
+  readonly #attempts: Attempts
+  readonly #sites = new Map<string, Site>()
+  readonly #draining = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+  #renewals: NodeJS.Timeout | null = null
+  #isKicked = false
+  #sleep: Sleep | null = null
+
+  constructor(options: DelivererOptions) {
+    const { queue, clock, log, leaseMs, observer } = options
+    this.#options = options
+    this.#pace = options.pace ?? DELIVERY_PACE
+    this.#watch = new StoreWatch(log)
+    this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
+    const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
+    this.#attempts = new Attempts({ queue, clock, log, observer, inHand: this.#inHand, onDeferred })
+  }
+
+  /** Recipients delivered, deferred and held since the start. */
+  get counters(): Readonly<DeliveryCounters> {
+    return this.#attempts.counters
+  }
+
+  /** Deliveries claimed and not given back. */
+  get inHand(): number {
+    return this.#inHand.size
+  }
+
+  start(): void {
+    this.#renewals = setInterval(() => void this.#inHand.renewLeases(), this.#options.leaseMs / 6)
+    this.#running = this.#run()
+  }
+
+  /** Whether mail of this route and size may be accepted with a lease, to be handed over by `offer`. */
+  hasRoomFor(route: string, sizeBytes: number): boolean {
+    if (this.#draining.signal.aborted || this.#sites.get(route)?.isClosed) return false
+    return this.#inHand.bodyBytes + sizeBytes <= this.#pace.maxBodyBytes
+  }
+
+  /** Takes deliveries leased at acceptance. What there is no room for goes back to the queue. */
+  offer(deliveries: readonly Delivery[], stored: StoredContent): void {
+    const refused: Work[] = []
+    for (const delivery of deliveries) {
+      const hasRoom = this.hasRoomFor(delivery.route, memoryBytes(stored))
+      const work = this.#inHand.take(delivery, hasRoom ? stored : null)
+      if (hasRoom) this.#site(delivery.route).take(work)
+      else refused.push(work)
+    }
+    if (refused.length > 0) void this.#giveBack(refused)
+  }
+
+  /** Something may have become due: by this route, or anywhere. */
+  kick(route: string | null = null): void {
+    // A closed site speaks up by itself.
+    if (route !== null && this.#sites.get(route)?.isClosed) return
+    this.#isKicked = true
+    this.#sleep?.end()
+  }
+
+  /**
+   * Claims nothing more, gives back what waits, and lets running attempts come to their end; after `graceMs` they are
+   * broken off and given back. Nothing is in hand when it resolves.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining.abort()
+    this.#sleep?.end()
+    const sites = [...this.#sites.values()]
+    const waiting = sites.flatMap((site) => [...site.stop()])
+    const released = this.#inHand.release(waiting)
+    const ended = Promise.all([this.#running, released, ...sites.map((site) => site.ended())])
+    if (!(await isInTime(ended, graceMs))) {
+      for (const site of sites) site.abandon()
+      this.#inHand.stop()
+      const isAllEnded = await isInTime(ended, LAST_SETTLEMENTS_MS)
+      this.#options.log.warn('delivery-broken-off', { graceMs, isAllEnded })
+    }
+    if (this.#renewals !== null) clearInterval(this.#renewals)
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#draining
+    let failures = 0
+    while (!signal.aborted) {
+      try {
+        const waitMs = await this.#claim()
+        this.#watch.worked('claim')
+        failures = 0
+        await pause(this.#pace.claimPauseMs, signal)
+        await this.#sleepFor(waitMs - this.#pace.claimPauseMs)
+      } catch (error) {
+        this.#watch.failed('claim', error)
+        failures += 1
+        await pause(storeWaitMs(failures), signal)
+      }
+    }
+  }
+
+  /** Claims once; returns how long there is nothing more to claim, milliseconds. */
+  async #claim(): Promise<number> {
+    const { queue, clock } = this.#options
+    this.#isKicked = false
+    for (const [route, site] of this.#sites) if (site.isSpent) this.#sites.delete(route)
+    const closed = [...this.#sites].flatMap(([route, site]) => (site.isClosed ? [route] : []))
+    const deliveries = await queue.claim(this.#pace.claimLimit, closed)
+    const works = deliveries.map((delivery) => this.#inHand.take(delivery, null))
+    if (this.#draining.signal.aborted) {
+      await this.#inHand.release(works)
+      return 0
+    }
+    for (const work of works) this.#site(work.delivery.route).take(work)
+    if (works.length === this.#pace.claimLimit || this.#isKicked) return 0
+    const { nextDueAt } = await queue.store.counts()
+    if (nextDueAt === null) return this.#pace.pollMs
+    const waitMs = nextDueAt - clock.now()
+    if (waitMs <= 0 && closed.length > 0) return CLOSED_SITE_POLL_MS
+    return Math.min(Math.max(waitMs, 0), this.#pace.pollMs)
+  }
+
+  /** Sleeps unless something became due meanwhile. */
+  async #sleepFor(ms: number): Promise<void> {
+    if (this.#isKicked || this.#draining.signal.aborted || ms <= 0) return
+    this.#sleep = new Sleep(ms, this.#options.clock)
+    await this.#sleep.ended
+    this.#sleep = null
+  }
+
+  /** Something was put off until then, perhaps for less time than the sleep was meant to last. */
+  #becomesDue(dueAt: number): void {
+    if (this.#sleep === null) this.#isKicked = true
+    else this.#sleep.endWithin(dueAt - this.#options.clock.now())
+  }
+
+  async #giveBack(works: readonly Work[]): Promise<void> {
+    await this.#inHand.release(works)
+    for (const { delivery } of works) this.kick(delivery.route)
+  }
+
+  #site(route: string): Site {
+    const known = this.#sites.get(route)
+    if (known !== undefined) return known
+    const { clock, log, hostname } = this.#options
+    const { timeouts, site: pace } = this.#pace
+    const site = new Site({
+      route,
+      open: openerOf(route, { hostname, timeouts, clock }),
+      attempts: this.#attempts,
+      inHand: this.#inHand,
+      clock,
+      log,
+      pace,
+      onChange: () => this.kick(),
+    })
+    this.#sites.set(route, site)
+    return site
+  }
+}
+
+async function isInTime(done: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = new AbortController()
+  const isDone = await Promise.race([done.then(() => true), pause(ms, late.signal).then(() => false)])
+  late.abort()
+  return isDone
+}

@@ -1,0 +1,52 @@
+/** Which channel leads to which destination. */
+import { parseDestination } from '../mail/destination.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { Channel, Opener, Outgoing } from './channel.ts'
+import { type ClientTimeouts, openSmtp } from './client.ts'
+import { openMaildir } from './maildir.ts'
+import type { Met } from './outcome.ts'
+
+export interface OpenerOptions {
+  readonly hostname: string
+  readonly timeouts: ClientTimeouts
+  readonly clock: Clock
+}
+
+/** How channels of this route are opened. A route nobody can read holds its mail with the reason. */
+export function openerOf(route: string, options: OpenerOptions): Opener {
+  const destination = parseDestination(route)
+  if (typeof destination === 'string') {
+    const met: Met = { kind: 'unsendable', text: `no delivery to ${route}: ${destination}` }
+    return () => Promise.resolve({ ok: true, channel: new ConstantChannel(route, met) })
+  }
+  switch (destination.kind) {
+    case 'smtp':
+      return (signal) => openSmtp(destination, options, signal)
+    case 'maildir':
+      return () => openMaildir(destination.path, options)
+    case 'discard':
+      return () => Promise.resolve({ ok: true, channel: new ConstantChannel(route, DISCARDED) })
+  }
+}
+
+const DISCARDED: Met = Object.freeze({ kind: 'kept', text: 'discarded' })
+
+/** Every message meets the same. */
+class ConstantChannel implements Channel {
+  readonly remote: string
+  readonly isUsable = true
+  readonly #met: Met
+
+  constructor(remote: string, met: Met) {
+    this.remote = remote
+    this.#met = met
+  }
+
+  carry({ recipients }: Outgoing): Promise<readonly Met[]> {
+    return Promise.resolve(recipients.map(() => this.#met))
+  }
+
+  quit(): void {}
+
+  abort(): void {}
+}

@@ -1,0 +1,155 @@
+/** Everything this worker has claimed and not given back: leases are renewed here, memory is counted here. */
+import type { StoredContent } from '../mail/message.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Delivery, Settlement } from '../queue/queue-store.ts'
+import { pause } from './sleep.ts'
+import { type StoreWatch, storeWaitMs } from './store-watch.ts'
+import { memoryBytes, Work } from './work.ts'
+
+export interface WorkInHandOptions {
+  readonly queue: Queue
+  readonly clock: Clock
+  readonly watch: StoreWatch
+  /** How long a lease lasts. */
+  readonly leaseMs: number
+}
+
+export class WorkInHand {
+  readonly #options: WorkInHandOptions
+  readonly #works = new Set<Work>()
+  readonly #stopped = new AbortController()
+  #bodyBytes = 0
+
+  constructor(options: WorkInHandOptions) {
+    this.#options = options
+  }
+
+  /** Octets of message content in memory. */
+  get bodyBytes(): number {
+    return this.#bodyBytes
+  }
+
+  get size(): number {
+    return this.#works.size
+  }
+
+  take(delivery: Delivery, stored: StoredContent | null): Work {
+    const work = new Work(delivery, stored)
+    this.#works.add(work)
+    this.#bodyBytes += memoryBytes(stored)
+    return work
+  }
+
+  /** Forgets finished, lost or released work. */
+  drop(work: Work): void {
+    if (this.#works.delete(work)) this.#bodyBytes -= memoryBytes(work.stored)
+    work.stored = null
+  }
+
+  /**
+   * The content, from memory or from the store.
+   *
+   * @throws StoreFault when the store does not have it or does not answer
+   */
+  async content(work: Work): Promise<StoredContent> {
+    if (work.stored !== null) return work.stored
+    const stored = await this.#options.queue.store.content(work.delivery.message)
+    if (this.#works.has(work)) {
+      work.stored = stored
+      this.#bodyBytes += memoryBytes(stored)
+    }
+    return stored
+  }
+
+  /**
+   * Settles and drops the work. A store that fails is asked again until it answers: what a remote has taken over must
+   * not be sent to it once more.
+   *
+   * @returns `unsettled` when there was no time left to ask again
+   */
+  async settle(work: Work, settlements: readonly Settlement[]): Promise<'settled' | 'lost' | 'unsettled'> {
+    const { store } = this.#options.queue
+    const settled = await this.#insist('settle', work, () => store.settle(work.delivery, settlements))
+    this.drop(work)
+    if (settled === undefined && !work.isLost) return 'unsettled'
+    return settled === true ? 'settled' : 'lost'
+  }
+
+  /** Gives work back untouched; it is due again at once. */
+  async release(works: readonly Work[]): Promise<void> {
+    const { queue, watch } = this.#options
+    const held = works.filter((work) => !work.isLost)
+    for (const work of works) this.drop(work)
+    if (held.length === 0) return
+    try {
+      await queue.store.release(held.map(({ delivery }) => delivery))
+      watch.worked('release')
+    } catch (error) {
+      // The leases end by themselves.
+      watch.failed('release', error)
+    }
+  }
+
+  /** Whether the lease holds long enough to begin an attempt; renews it when it is about to end. */
+  async isReady(work: Work): Promise<boolean> {
+    const { clock, leaseMs } = this.#options
+    if (!work.isLost && work.leaseUntil - clock.now() >= leaseMs / 4) return true
+    const isRenewed = await this.#insist('renew', work, async () => {
+      await this.#renew([work])
+      return true
+    })
+    if (isRenewed && !work.isLost) return true
+    this.drop(work)
+    return false
+  }
+
+  /** Renews every lease of which more than half is over. */
+  async renewLeases(): Promise<void> {
+    const { clock, leaseMs, watch } = this.#options
+    const renewBefore = clock.now() + leaseMs / 2
+    const works = [...this.#works].filter((work) => !work.isLost && work.leaseUntil < renewBefore)
+    if (works.length === 0) return
+    try {
+      await this.#renew(works)
+      watch.worked('renew')
+    } catch (error) {
+      watch.failed('renew', error)
+    }
+  }
+
+  /** Ends the waiting for a store that fails. */
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  async #renew(works: readonly Work[]): Promise<void> {
+    const { queue, clock, leaseMs } = this.#options
+    // Taken before the call: rather too early than too late.
+    const until = clock.now() + leaseMs
+    const lost = await queue.renew(works.map(({ delivery }) => delivery))
+    const lostFences = new Set(lost.map(({ fence }) => fence))
+    for (const work of works) {
+      if (lostFences.has(work.delivery.fence)) work.lose()
+      else work.leaseUntil = until
+    }
+  }
+
+  /** Undefined when there was no point in asking any longer. */
+  async #insist<T>(operation: 'settle' | 'renew', work: Work, ask: () => Promise<T>): Promise<T | undefined> {
+    const { watch } = this.#options
+    for (let failures = 0; !work.isLost; ) {
+      try {
+        const answer = await ask()
+        watch.worked(operation)
+        return answer
+      } catch (error) {
+        watch.failed(operation, error)
+      }
+      failures += 1
+      if (this.#stopped.signal.aborted) return undefined
+      await pause(storeWaitMs(failures), this.#stopped.signal)
+    }
+    return undefined
+  }
+}

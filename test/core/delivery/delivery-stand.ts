@@ -1,0 +1,162 @@
+/** A stand for the deliverer: a real store behind its keeper, a queue with short waits, and everything it tells. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { Attempted } from '../../../core/delivery/attempts.ts'
+import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
+import type { SitePace } from '../../../core/delivery/site.ts'
+import { systemClock } from '../../../core/observe/clock.ts'
+import type { Log, LogFields } from '../../../core/observe/log.ts'
+import { startKeeper } from '../../../core/queue/keeper.ts'
+import { Queue } from '../../../core/queue/queue.ts'
+import type { NewMessage, QueueEntry, QueueStore } from '../../../core/queue/queue-store.ts'
+import { until } from './until.ts'
+
+export interface StandOptions {
+  readonly retryMs?: readonly number[]
+  readonly expireMs?: number
+  readonly leaseMs?: number
+  readonly pace?: Partial<Omit<DeliveryPace, 'site' | 'timeouts'>>
+  readonly site?: Partial<SitePace>
+  readonly timeouts?: Partial<DeliveryPace['timeouts']>
+  /** Puts itself between deliverer and store. */
+  readonly store?: (store: QueueStore) => QueueStore
+}
+
+export interface LogLine extends LogFields {
+  readonly event: string
+  readonly level: string
+}
+
+export interface Stand {
+  readonly deliverer: Deliverer
+  /** The real one. */
+  readonly store: QueueStore
+  readonly attempts: Attempted[]
+  readonly lines: LogLine[]
+  /** Accepts a message and hands it over, as a session does. */
+  accept(route: string, recipients: readonly string[], text?: string): Promise<string>
+  /** Stores a message for the deliverer to find. */
+  add(route: string, recipients: readonly string[], text?: string): Promise<string>
+  entries(): Promise<readonly QueueEntry[]>
+  /** Waits until nothing is owed but what is held, and everybody was told. */
+  settled(withinMs?: number): Promise<void>
+}
+
+export const OWNER = 'worker-under-test'
+export const TEXT = 'Subject: x\r\n\r\nhello\r\n'
+
+export async function standFor(t: TestContext, options: StandOptions = {}): Promise<Stand> {
+  const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000 } = options
+  const directory = await mkdtemp(join(tmpdir(), 'delivery-'))
+  const entry = new URL('../../../core/process/keeper.ts', import.meta.url)
+  const keeper = await startKeeper({ entry, directory, onDeath: rethrow })
+  const store = keeper.queue
+  const rules = { retryMs, expireMs, leaseMs }
+  const queue = new Queue(options.store?.(store) ?? store, rules, OWNER, systemClock)
+  const attempts: Attempted[] = []
+  const lines: LogLine[] = []
+  const deliverer = new Deliverer({
+    queue,
+    leaseMs,
+    hostname: 'mx.postern.test',
+    clock: systemClock,
+    log: collecting(lines),
+    observer: { attempted: (attempt) => attempts.push(attempt) },
+    pace: paceOf(options),
+  })
+  deliverer.start()
+  t.after(async () => {
+    await deliverer.drain(0)
+    await keeper.close()
+    await rm(directory, { recursive: true })
+  })
+  const entries = (): Promise<readonly QueueEntry[]> => store.list({}, 10_000)
+  return {
+    deliverer,
+    store,
+    attempts,
+    lines,
+    async accept(route, recipients, text = TEXT) {
+      const message = messageOf(queue.newId(), expireMs, route, recipients, text)
+      const lease = { owner: OWNER, until: message.acceptedAt + leaseMs }
+      deliverer.offer(await store.add(message, lease), message.stored)
+      return message.id
+    },
+    async add(route, recipients, text = TEXT) {
+      const message = messageOf(queue.newId(), expireMs, route, recipients, text)
+      await store.add(message, null)
+      deliverer.kick(route)
+      return message.id
+    },
+    entries,
+    settled: (withinMs = 20_000) =>
+      until(
+        async () => (await entries()).every(({ state }) => state !== 'due') && deliverer.inHand === 0,
+        withinMs,
+      ),
+  }
+}
+
+function messageOf(
+  id: string,
+  expireMs: number,
+  route: string,
+  recipients: readonly string[],
+  text: string,
+): NewMessage {
+  const now = Date.now()
+  return {
+    id,
+    acceptedAt: now,
+    expiresAt: now + expireMs,
+    reversePath: 'from@example.test',
+    stored: {
+      head: Buffer.from('X-Head: 1\r\n'),
+      content: { kind: 'inline', bytes: Buffer.from(text, 'latin1') },
+      contentOffset: 0,
+    },
+    origin: { kind: 'internal', what: 'test' },
+    recipients: recipients.map((address) => ({ address, route, hold: null })),
+  }
+}
+
+/** A store of which single methods are replaced. */
+export function withFaults(store: QueueStore, faults: Partial<QueueStore>): QueueStore {
+  return new Proxy(store, {
+    get(target, name: keyof QueueStore) {
+      const method = faults[name] ?? target[name]
+      return (...given: never[]) => (method as (...all: never[]) => unknown).apply(target, given)
+    },
+  })
+}
+
+function paceOf({ pace = {}, site = {}, timeouts = {} }: StandOptions): DeliveryPace {
+  return {
+    ...DELIVERY_PACE,
+    ...pace,
+    site: { ...DELIVERY_PACE.site, ...site },
+    timeouts: { ...DELIVERY_PACE.timeouts, ...timeouts },
+  }
+}
+
+function collecting(lines: LogLine[]): Log {
+  const at =
+    (level: string) =>
+    (event: string, fields: LogFields = {}): void => {
+      lines.push({ ...fields, event, level })
+    }
+  const log: Log = {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: () => log,
+  }
+  return log
+}
+
+function rethrow(fault: Error): never {
+  throw fault
+}

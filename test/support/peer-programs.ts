@@ -1,0 +1,53 @@
+/**
+ * Programs of others that we are tested against: in PATH, or in the folder POSTERN_PEERS, where Debian packages were
+ * unpacked without being installed. Tests that miss one are skipped and say so; POSTERN_REQUIRE=peers makes them fail.
+ */
+import { accessSync, constants, globSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { ProcessGroup } from './process-group.ts'
+
+const FOLDERS = ['usr/sbin', 'usr/bin', 'sbin', 'bin']
+/** Where programs of system administration are that a user's PATH may not have. */
+const SYSTEM = ['/usr/sbin', '/sbin']
+
+const peers = process.env['POSTERN_PEERS'] ?? ''
+const isRequired = (process.env['POSTERN_REQUIRE'] ?? '').split(',').includes('peers')
+
+/** Options of a test that needs these programs. */
+export function needing(...names: readonly string[]): { readonly skip: string | false } {
+  const missing = names.filter((name) => find(name) === null)
+  return {
+    skip: missing.length > 0 && !isRequired && `not found in PATH or POSTERN_PEERS: ${missing.join(', ')}`,
+  }
+}
+
+/** Starts one of them. @throws Error when it is missing */
+export function startPeer(name: string, args: readonly string[], cwd = '/'): ProcessGroup {
+  const program = find(name)
+  if (program === null) throw new Error(`${name} was found neither in PATH nor in POSTERN_PEERS (${peers})`)
+  return ProcessGroup.start(program, args, { cwd, env: { LD_LIBRARY_PATH: libraries() } })
+}
+
+function find(name: string): string | null {
+  const unpacked = peers === '' ? [] : FOLDERS.map((folder) => join(peers, folder))
+  const folders = [...unpacked, ...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM]
+  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Shared libraries of what was unpacked. */
+function libraries(): string {
+  if (peers === '') return process.env['LD_LIBRARY_PATH'] ?? ''
+  const folders = globSync(['usr/lib', 'usr/lib/*-linux-*', 'usr/lib/postfix', 'lib/*-linux-*'], {
+    cwd: peers,
+  })
+  return folders.map((folder) => join(peers, folder)).join(':')
+}
