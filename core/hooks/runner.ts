@@ -124,7 +124,7 @@ export class HookRunner {
     })
     if (onError === 'skip') return null
     if (onError === 'hold') {
-      actions.push({ plugin, action: { kind: 'hold', text: `${plugin} failed in ${hook}` } })
+      actions.push({ plugin, action: { kind: 'hold', text: `failed in ${hook}` } })
       return null
     }
     return { refusal: failureRefusal(plugin, reference), owed: HOOKS[hook].failure === 'at-mail' }

@@ -110,7 +110,7 @@ async function serveAll(
 }
 
 function notServed(place: string, { problem, remedy }: Extract<Served, { ok: false }>): Problem {
-  return { code: 'P3021', place, message: problem, remedy }
+  return { code: 'P3021', place, message: `${problem}.`, remedy }
 }
 
 /** What the control socket offers: the worker's part passed on, the rest answered here. */

@@ -112,14 +112,20 @@ export class WorkerProcess {
         if (this.#restarts > 0) this.#log.info('worker-started', { pid: this.#child?.pid })
         return this.#settleStart({ summary: message.summary })
       case 'failed':
-        for (const { code, place, message: reason, remedy } of message.problems)
-          this.#log.error('worker-failed', { code, place, reason, remedy })
+        this.#logUnlessAsked(message.problems)
         return this.#settleStart({ problems: message.problems })
       case 'answer':
         return this.#settle(message.id, (asked) => asked.resolve(message.result))
       case 'answer-failed':
         return this.#fail(message.id, new Error(message.message))
     }
+  }
+
+  /** Whoever waits for the first start prints them. */
+  #logUnlessAsked(problems: readonly Problem[]): void {
+    if (this.#onStarted !== null) return
+    for (const { code, place, message: reason, remedy } of problems)
+      this.#log.error('worker-failed', { code, place, reason, remedy })
   }
 
   #equip(): void {

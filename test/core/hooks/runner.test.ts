@@ -128,7 +128,7 @@ test('onError skip: the failure is passed over, and known to be', async () => {
 test('onError hold: the mail is held and says for whom', async () => {
   const { refusal, actions, incomplete } = await askMail(fails('a', 'hold'))
   assert.equal(refusal, null)
-  assert.deepEqual(actions, [{ plugin: 'a', action: { kind: 'hold', text: 'a failed in mail' } }])
+  assert.deepEqual(actions, [{ plugin: 'a', action: { kind: 'hold', text: 'failed in mail' } }])
   assert.equal(incomplete, true)
 })
 
