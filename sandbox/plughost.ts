@@ -29,6 +29,12 @@ const ENTRY = join(import.meta.dirname, 'host', 'main.ts')
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
 const STDERR_CHARS = 4000
 
+/** Nothing of the gateway's environment but where Node keeps what it compiled. */
+function plughostEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_COMPILE_CACHE } = process.env
+  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+}
+
 /** What this system does not offer and a hardened plughost would use; said at start. */
 export function missingHardening(): readonly string[] {
   return [
@@ -59,7 +65,7 @@ export class Plughost {
     const [command, ...args] = SETPRIV === undefined ? node : [SETPRIV, '--pdeathsig', 'KILL', '--', ...node]
     this.#child = spawn(command as string, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', this.#breadcrumb.fileDescriptor],
-      env: {},
+      env: plughostEnvironment(),
       cwd: '/',
     })
     this.pid = this.#child.pid ?? 0

@@ -130,8 +130,10 @@ test('every package in use is declared, and every declared one is in use', () =>
   }
   const used = new Set(
     imports
-      .map(({ to }) => to)
-      .filter((to) => roomOf(to) === null && !to.startsWith('node:') && to !== 'postern'),
+      .filter(
+        ({ to, isType }) => !isType && roomOf(to) === null && !to.startsWith('node:') && to !== 'postern',
+      )
+      .map(({ to }) => to),
   )
   assert.deepEqual([...used].toSorted(), Object.keys(dependencies).toSorted())
 })

@@ -3,6 +3,7 @@
  * out over file descriptor 3, and who is being run stands in descriptor 4, so that a death can be blamed.
  */
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { Socket } from 'node:net'
 import { type Frame, FrameBatch, FrameReader } from '../protocol/frames.ts'
 import {
@@ -52,6 +53,8 @@ wire.on('data', (chunk: Buffer) => {
 })
 wire.on('end', () => process.exit(0))
 wire.on('error', () => process.exit(0))
+// It is killed in the end, so what was compiled of its own code is kept now, before any plugin's.
+flushCompileCache()
 batch.add(TO_WORKER.ready, 0, '')
 speak()
 

@@ -152,10 +152,7 @@ test('`postern explain REFERENCE` names the plugin and what it failed with', asy
   const reference = REFERENCE.exec(reply)?.[1] ?? ''
   const { code, stdout } = await gateway.folder.run(['explain', reference])
   assert.equal(code, 0)
-  assert.match(
-    stdout,
-    /^rcpt\n {2}1 {2}relay-control +\w.*\n(?:.*\n)*? {2}2 {2}misbehaving +FAILED /m,
-  )
+  assert.match(stdout, /^rcpt\n {2}1 {2}relay-control +\w.*\n(?:.*\n)*? {2}2 {2}misbehaving +FAILED /m)
   assert.match(stdout, /thrown on purpose/)
   assert.match(stdout, new RegExp(reference))
 })
