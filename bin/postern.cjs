@@ -45,8 +45,10 @@ function isUsable(file) {
  */
 function keepCompiled() {
   var nodeModule = require('module')
-  var cache = path.join(HOME, 'node_modules', '.cache', 'postern')
+  var packages = path.join(HOME, 'node_modules')
+  var cache = path.join(packages, '.cache', 'postern')
   if (typeof nodeModule.enableCompileCache !== 'function' || process.env.NODE_COMPILE_CACHE) return
+  if (!fs.existsSync(packages)) return
   process.env.NODE_COMPILE_CACHE = cache
   nodeModule.enableCompileCache(cache)
 }
