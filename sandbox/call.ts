@@ -29,6 +29,9 @@ export interface CallReport {
 /** What became of a call after it was told something. */
 export type Progress = 'goes-on' | 'over' | 'ask-again'
 
+/** A plugin that loses its isolate this often without being to blame has no luck worth waiting for. */
+const MOST_REPEATS = 3
+
 const NO_OPINION_RAW: unknown = Object.freeze([null, Object.freeze([])])
 
 export class Call {
@@ -40,7 +43,7 @@ export class Call {
   readonly #resolve: (reports: readonly CallReport[]) => void
   readonly #chainEndsAt: number
   #pluginStartedAt: number
-  #askedAgain = false
+  #askedAgain = 0
   /** Known to fail when its turn comes: it killed the plughost while earlier answers of this call were lost with it. */
   #condemned: { readonly plugin: number; readonly fault: Fault } | null = null
 
@@ -113,10 +116,11 @@ export class Call {
     this.#resolve(this.reports)
   }
 
-  /** Innocent of what happened: asked once more, unless an effect would happen twice. */
+  /** Innocent of what happened: asked again a few times, unless an effect would happen twice. */
   #lost(why: string): Progress {
-    if (this.wrote || this.#askedAgain) return this.fail({ kind: 'unavailable', message: why, stack: '' })
-    this.#askedAgain = true
+    if (this.wrote || this.#askedAgain >= MOST_REPEATS)
+      return this.fail({ kind: 'unavailable', message: why, stack: '' })
+    this.#askedAgain++
     return 'ask-again'
   }
 

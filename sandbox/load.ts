@@ -42,7 +42,7 @@ export interface ReadyPlugin {
 export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly problems: readonly Problem[] }
 
 const MEMORY_MB = 32
-const SLICE_MS = 50
+const SLICE_MS = 100
 
 /** Loads every plugin of the configuration into `domain`, in order. All problems are told, not only the first. */
 export async function loadPlugins(config: Config, domain: TrustDomain): Promise<Loading> {

@@ -38,6 +38,9 @@ type Command =
   | readonly ['c', number, number, string, unknown]
   | readonly ['l', number, string, string, unknown]
 
+/** A plugin that used less of its slice than this was not the one that took the time. */
+const STARVED_SHARE = 0.5
+
 export class Chains {
   readonly #outlet: Outlet
   readonly #plugins = new Map<number, Loaded>()
@@ -131,9 +134,10 @@ export class Chains {
    */
   #stay(call: Call, plugin: number, loaded: Loaded, enter: (isolate: PluginIsolate) => boolean): boolean {
     this.#outlet.entering(plugin, call.id)
+    let before = 0
     try {
       const isolate = (loaded.isolate ??= reloaded(loaded))
-      const before = isolate.cpuMicros()
+      before = isolate.cpuMicros()
       let said = true
       let threw = false
       try {
@@ -150,18 +154,19 @@ export class Chains {
       return said
     } catch (error) {
       if (!(error instanceof IsolateFault)) throw error
-      this.#isolateGone(call, plugin, loaded, error)
+      if (!isStarved(error, loaded, before))
+        this.#fault(call, plugin, error.kind, error.message, error.isolateStack)
+      this.#isolateGone(plugin, loaded)
       return true
     }
   }
 
-  /** After a timeout or a memory fault the isolate is not touched again; other calls waiting in it are lost with it. */
-  #isolateGone(guilty: Call, plugin: number, loaded: Loaded, fault: IsolateFault): void {
+  /** After a timeout or a memory fault the isolate is not touched again; whoever waits in it is lost with it. */
+  #isolateGone(plugin: number, loaded: Loaded): void {
     loaded.isolate?.dispose()
     loaded.isolate = null
-    this.#fault(guilty, plugin, fault.kind, fault.message, fault.isolateStack)
     for (const call of this.#calls.values()) {
-      if (call === guilty || call.head.plugins[call.at] !== plugin) continue
+      if (call.head.plugins[call.at] !== plugin) continue
       call.reports.push([plugin, 3, 0, 0])
       this.#end(call)
     }
@@ -221,6 +226,12 @@ export class Chains {
     this.#outlet.reports(call.id, call.reports)
     call.reports = []
   }
+}
+
+/** The time was over before the plugin had its share of the processor: the machine's fault, not the plugin's. */
+function isStarved({ kind }: IsolateFault, { isolate, request }: Loaded, cpuMicrosAtEntry: number): boolean {
+  if (kind !== 'timeout' || isolate === null) return false
+  return isolate.cpuMicros() - cpuMicrosAtEntry < request.sliceMs * 1000 * STARVED_SHARE
 }
 
 function reloaded({ request, config }: Loaded): PluginIsolate {

@@ -70,7 +70,7 @@ export interface AskHead {
   readonly seed: number
 }
 
-/** `[plugin, kind, cpuMicros, wallMicros, body]`; kind 0 no opinion, 1 answer, 2 fault, 3 lost with its isolate. */
+/** `[plugin, kind, cpuMicros, wallMicros, body]`; kind 0 no opinion, 1 answer, 2 fault, 3 lost with its isolate, not to blame. */
 export type PluginReportTuple = readonly [number, 0 | 1 | 2 | 3, number, number, unknown?]
 
 /** `[effect, plugin, method, arguments]` */
