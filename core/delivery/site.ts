@@ -54,6 +54,17 @@ export interface SiteOptions {
   readonly onChange: () => void
 }
 
+/**
+ * Connections worth having for so many waiting deliveries: few for a few, nearly all of them for a hundred. What is
+ * under way when a process dies may arrive twice, so a short queue is not spread over many connections.
+ */
+export function wantedConnections(maxConnections: number, waiting: number): number {
+  return Math.ceil(maxConnections * (1 - Math.exp(-GROWTH * waiting)))
+}
+
+/** A quarter of the connections for a dozen waiting, nine tenths for a hundred. */
+const GROWTH = 0.023
+
 /** One line of work: a message after the other over a channel that is opened when needed. */
 interface Lane {
   channel: Channel | null
@@ -145,7 +156,7 @@ export class Site {
     this.#grow(0)
   }
 
-  /** Opens lanes for what waits: with many waiting as many lanes, with few after a while `extra` more. */
+  /** Opens lanes for what waits: the more the longer the queue, with a short one after a while `extra` more. */
   #grow(extra: 0 | 1): void {
     if (this.#stopped.signal.aborted) return
     const extraUntil = this.#lanes.size + extra
@@ -162,7 +173,8 @@ export class Site {
     const { firstConnections, maxConnections } = this.#options.pace
     if (!this.#isGreeted) return Math.min(firstConnections, this.#cap)
     if (this.#options.clock.monotonic() > this.#capUntil) this.#cap = maxConnections
-    return Math.min(this.#cap, Math.max(firstConnections, this.#waiting.length, extraUntil))
+    const wanted = wantedConnections(maxConnections, this.#waiting.length)
+    return Math.min(this.#cap, Math.max(firstConnections, wanted, extraUntil))
   }
 
   #openLane(): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { wantedConnections } from '../../../core/delivery/site.ts'
 import { remoteFor } from '../../support/fake-remote.ts'
 import { standFor } from './delivery-stand.ts'
 import { until } from './until.ts'
@@ -134,3 +135,16 @@ describe('a site', { concurrency: 4 }, () => {
     assert.deepEqual(remote.accepted[0]?.recipients, ['c@remote.test'])
   })
 })
+
+for (const [waiting, connections] of [
+  [0, 0],
+  [1, 1],
+  [13, 6],
+  [50, 14],
+  [100, 18],
+  [1_000, 20],
+] as const) {
+  test(`${waiting} waiting deliveries are worth ${connections} of 20 connections`, () => {
+    assert.equal(wantedConnections(20, waiting), connections)
+  })
+}
