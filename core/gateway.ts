@@ -128,6 +128,8 @@ async function compose(
     readChunk: contentChunk,
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
+    tls: null,
+    credentials: null,
     clock,
     log,
   })
@@ -165,7 +167,8 @@ async function listen({ smtp }: GatewayParts, sockets: readonly GatewaySocket[])
     sockets.map(async ({ config, handle }) => {
       const server = createServer({ noDelay: true })
       const { host, port, role } = config
-      smtp.attach(server, { role, address: `${host.includes(':') ? `[${host}]` : host}:${port}` })
+      const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+      smtp.attach(server, { role, address, tls: 'off' })
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       server.once('error', reject)
       server.listen(handle, BACKLOG, resolve)

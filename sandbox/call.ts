@@ -12,6 +12,8 @@ export interface Question {
   readonly fieldsJson: string
   readonly message: MessageReader | null
   readonly session: string
+  /** A password these plugins were told, '' without one: it goes into no log. */
+  readonly secret: string
   readonly pluginMs: number
   readonly chainMs: number
 }
@@ -128,7 +130,7 @@ export class Call {
 
 function isRefusal(answer: unknown): boolean {
   const said = (answer as readonly unknown[])[0] as { kind?: unknown } | null
-  return said !== null && typeof said === 'object' && said.kind !== 'pass'
+  return said !== null && typeof said === 'object' && said.kind !== 'pass' && said.kind !== 'accept'
 }
 
 const FAULT_KINDS = new Set(['throw', 'timeout', 'memory', 'unavailable'])

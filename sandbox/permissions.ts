@@ -15,12 +15,18 @@ export interface PermissionSet {
   readonly hold: boolean
   readonly relayGrant: boolean
   readonly routeSet: PatternSet
+  readonly credentials: boolean
 }
 
 /** Every permission: its form, and what it means for a reader who has to decide. */
 const GRAMMAR = {
   'relay.grant': { form: 'flag', critical: true, sentence: () => 'may let anyone send mail anywhere' },
   'route.set': { form: 'patterns', critical: true, sentence: (on: string) => `may send mail to ${on}` },
+  credentials: {
+    form: 'flag',
+    critical: true,
+    sentence: () => 'sees the passwords of those who sign in and decides who they are',
+  },
   refuse: { form: 'refusals', critical: false, sentence: (on: string) => `may refuse mail (${on})` },
   hold: { form: 'flag', critical: false, sentence: () => 'may keep mail in hold' },
   'headers.read': { form: 'flag', critical: false, sentence: () => 'reads the header of every message' },
@@ -107,6 +113,7 @@ export function effectivePermissions(asked: Asked, granted: Asked | null): Permi
     hold: asked.hold === true,
     relayGrant: asked['relay.grant'] === true && (granted === null || granted['relay.grant'] === true),
     routeSet: new PatternSet((routes ?? []) as readonly string[]),
+    credentials: asked.credentials === true && (granted === null || granted.credentials === true),
   }
 }
 
