@@ -15,6 +15,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/observe': ['core/mail'],
   'core/hooks': ['core/mail', 'core/observe'],
   'core/smtp': ['core/mail', 'core/observe', 'core/hooks', 'core/queue'],
+  'core/tls': ['core/observe'],
   'core/state': ['core/observe'],
   'core/queue': ['core/mail', 'core/observe', 'core/state'],
   'core/delivery': ['core/mail', 'core/observe', 'core/queue'],
@@ -23,6 +24,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/main.ts': ['core/cli'],
   'core/gateway.ts': ['*'],
   'core/gateway-control.ts': ['*'],
+  'core/gateway-certificate.ts': ['*'],
   'core/process': [
     'core/mail',
     'core/observe',
@@ -36,7 +38,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'sandbox/host': ['sandbox/protocol'],
   'sandbox/api': ['core/mail'],
   sandbox: ['core/mail', 'core/observe', 'core/hooks', 'core/state', 'config', 'sandbox/protocol'],
-  config: ['core/mail', 'core/observe'],
+  config: ['core/mail', 'core/observe', 'core/tls'],
   plugins: ['postern'],
 }
 

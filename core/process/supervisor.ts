@@ -2,6 +2,7 @@
  * The supervisor: `postern start`. It holds the store's lock, the listening sockets and the control socket, keeps a
  * worker alive, and alone acts on signals. It touches no mail and runs no plugin.
  */
+import { certificateProblems } from '../../config/certificate.ts'
 import type { Config } from '../../config/config.ts'
 import { formatProblem, type Problem } from '../../config/problem.ts'
 import { type Control, GATEWAY_METHODS, type GatewayControl, type GatewayStatus } from '../admin/control.ts'
@@ -64,6 +65,8 @@ async function start(
   startedAt: number,
   askToStop: (reason: string) => void,
 ): Promise<readonly Problem[]> {
+  const unusable = certificateProblems(config, startedAt)
+  if (unusable.length > 0) return unusable
   const lock = await acquireStoreLock(config.store.directory)
   if (!lock.ok) return [{ code: 'P3020', place: lock.directory, message: lock.what, remedy: lock.remedy }]
   taken.lock = lock
