@@ -91,7 +91,7 @@ async function decide(client: ClientSession, { method, name, password }: Offered
   // A plugin that failed may be the one that knows this client.
   if (credentials === null) return said.incomplete ? unavailable(client, method) : wrong(client, method)
   const { network } = client.facts.client
-  const verification = await credentials.verify({ name, password, network })
+  const verification = await credentials.verify({ name, password, network, signal: client.goneSignal() })
   return verified(client, method, verification, said)
 }
 

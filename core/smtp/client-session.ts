@@ -59,6 +59,7 @@ export class ClientSession {
   /** Credentials offered that nobody believed. */
   wrongCredentials = 0
   #facts: Session
+  #gone: AbortController | null = null
 
   constructor(service: SmtpService, id: string, client: Client, listener: Listener) {
     const { records, clock, settings } = service.parts
@@ -116,6 +117,19 @@ export class ClientSession {
   /** Whether the connection is gone: an answer would reach nobody, and nothing may be stored. */
   get isGone(): boolean {
     return this.state.phase === 'gone'
+  }
+
+  /** Aborted when the connection is gone. */
+  goneSignal(): AbortSignal {
+    this.#gone ??= new AbortController()
+    if (this.isGone) this.#gone.abort()
+    return this.#gone.signal
+  }
+
+  /** The connection is gone. */
+  left(): void {
+    this.state = { phase: 'gone' }
+    this.#gone?.abort()
   }
 
   /** Back to no transaction, whatever was collected. A connection that is gone stays gone. */

@@ -91,7 +91,7 @@ export class Conversation implements Dialogue {
   ended(cause: string): void {
     const client = this.#client
     const { state } = client
-    client.state = { phase: 'gone' }
+    client.left()
     if (state.phase === 'message') void state.incoming.abandon()
     if (this.#admission === 'admitted') this.#service.connections.leave(client.facts.client.network)
     const by = this.#ending || cause || 'client'

@@ -60,6 +60,8 @@ export interface OfferedCredentials {
   readonly password: string
   /** The network failures are counted by. */
   readonly network: string
+  /** Aborted when the client is gone: nobody waits for the answer. */
+  readonly signal: AbortSignal
 }
 
 /** What came of it. `busy` and `unavailable`: nothing is known of the password, and `reason` is for the log. */

@@ -39,11 +39,12 @@ const SETTINGS: SmtpSettings = {
   store: { inlineBytes: 20_000 },
 }
 
-/** Grants what the shipped relay control grants: our domains, and everything to trusted clients. */
+/** Grants what the shipped relay control grants: our domains, and everything to clients that are trusted or have signed in. */
 export const relayControl: TestPlugin = {
   name: 'relay-control',
   hooks: {
-    rcpt: ({ session, domain }) => (domain.ours || session.trusted ? pass({ kind: 'relay.grant' }) : pass()),
+    rcpt: ({ session, domain }) =>
+      domain.ours || session.trusted || session.identity !== null ? pass({ kind: 'relay.grant' }) : pass(),
   },
 }
 
