@@ -5,12 +5,15 @@ import { type ConnectionOptions, connect as connectSecurely, type TLSSocket } fr
 const PATIENCE_MS = 20_000
 
 export class TestClient {
+  /** Below TLS too. */
+  readonly #plain: Socket
   #socket: Socket
   #heard = ''
   #isClosed = false
   #wake: () => void = () => {}
 
   private constructor(socket: Socket) {
+    this.#plain = socket
     this.#socket = socket
     socket.setNoDelay(true)
     this.#listen()
@@ -40,7 +43,7 @@ export class TestClient {
 
   /** Does the handshake and goes on inside TLS. @throws what the handshake failed with */
   secure(options: ConnectionOptions = {}): Promise<TLSSocket> {
-    const plain = this.#socket
+    const plain = this.#plain
     plain.removeAllListeners('data')
     return new Promise((resolve, reject) => {
       const secure = connectSecurely({ rejectUnauthorized: false, ...options, socket: plain })
@@ -54,7 +57,7 @@ export class TestClient {
 
   /** Ends the connection as a crash does. */
   reset(): void {
-    this.#socket.resetAndDestroy()
+    this.#plain.resetAndDestroy()
   }
 
   /** Sends octets as they are, one character an octet. */
