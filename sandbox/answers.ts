@@ -51,6 +51,8 @@ function checkAcceptance(
   permissions: PermissionSet,
   { identity }: { readonly identity?: unknown },
 ): Action {
+  if (hook !== 'auth')
+    throw new Invalid('invalid-answer', `there is no answer of the kind "accept" at ${hook}, only at auth`)
   return checkAction(hook, permissions, { kind: 'auth.accept', identity })
 }
 
