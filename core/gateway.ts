@@ -8,6 +8,7 @@ import type { GatewayControl } from './admin/control.ts'
 import { Deliverer } from './delivery/deliverer.ts'
 import { openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
+import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
 import { HookRunner } from './hooks/runner.ts'
 import { storedSizeBytes } from './mail/message.ts'
 import type { Clock } from './observe/clock.ts'
@@ -46,6 +47,7 @@ interface Opened {
   readonly keeper: Keeper
   readonly sandbox: Sandbox
   readonly certificate: WatchedCertificate | null
+  readonly credentials: FileCredentials | null
 }
 
 const KEEPER_ENTRY = new URL('./process/keeper.ts', import.meta.url)
@@ -68,7 +70,8 @@ export async function createGateway(
     await keeper.close()
     return sandbox
   }
-  const parts = await compose(config, { keeper, sandbox, certificate }, { log, clock })
+  const credentials = await openCredentials(config.users, log, clock)
+  const parts = await compose(config, { keeper, sandbox, certificate, credentials }, { log, clock })
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
   const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
@@ -82,7 +85,11 @@ export async function createGateway(
       queued: counts.messages,
       missingHardening: missingHardening(),
     },
-    stop: (timeoutMs) => stop(parts, servers, timeoutMs, log),
+    stop: async (timeoutMs) => {
+      await stop(parts, servers, timeoutMs, log)
+      certificate?.close()
+      await credentials?.close()
+    },
   }
 }
 
@@ -111,7 +118,7 @@ async function openStore(
 
 async function compose(
   config: Config,
-  { keeper, sandbox, certificate }: Opened,
+  { keeper, sandbox, certificate, credentials }: Opened,
   { log, clock }: GatewayOptions,
 ): Promise<GatewayParts> {
   const { directory, reserveBytes } = config.store
@@ -139,7 +146,7 @@ async function compose(
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
     tls: certificate,
-    credentials: null,
+    credentials,
     clock,
     log,
   })
