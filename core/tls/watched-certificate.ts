@@ -39,8 +39,8 @@ export class WatchedCertificate {
     this.#context = context
     this.#seen = appearance(pair)
     this.#warnOfMode(pair)
-    for (const folder of new Set(Object.values(options.files).map((file) => dirname(file))))
-      this.#watch(folder)
+    const { certificate, key } = options.files
+    for (const folder of new Set([dirname(certificate), dirname(key)])) this.#watch(folder)
     this.#looking = setInterval(() => this.#look(), LOOK_MS).unref()
   }
 
