@@ -28,7 +28,7 @@ export async function askPassword(
     for await (const typed of keys(terminal)) {
       if (typed === '\r' || typed === '\n') return text
       if (typed === '\x03' || typed === '\x04') return null
-      if (BACKSPACES.has(typed)) text = [...text].slice(0, -1).join('')
+      if (BACKSPACES.has(typed)) text = text.replace(/.$/su, '')
       else if (typed >= ' ' && text.length < MAX_BYTES) text += typed
     }
     return null

@@ -103,7 +103,7 @@ function typed(...pieces: readonly string[]): { terminal: Terminal; output: Pass
 
 const typings: readonly (readonly [what: string, pieces: readonly string[], password: string | null])[] = [
   ['a line', ['secret\r'], 'secret'],
-  ['a line key by key', [...'secret', '\n'], 'secret'],
+  ['a line key by key', ['s', 'e', 'c', 'r', 'e', 't', '\n'], 'secret'],
   ['corrections', ['sexx\x7f\bcret\r'], 'secret'],
   ['corrections of nothing', ['\x7f\x7fsecret\r'], 'secret'],
   ['letters beyond US-ASCII', ['pä\x7fässword 🔑x\x7f\r'], 'pässword 🔑'],

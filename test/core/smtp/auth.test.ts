@@ -194,7 +194,8 @@ test('what a plugin is told at auth: who claims to be whom, and nobody is believ
   await client.ask(base64('Anna'))
   await client.ask(base64(PASSWORD))
   const [told] = server.panel.events.filter(({ hook }) => hook === 'auth')
-  const { session, ...rest } = told?.event as { session: { identity: unknown; tls: unknown } }
+  assert.ok(told)
+  const { session, ...rest } = told.event as { session: { identity: unknown; tls: unknown } }
   assert.deepEqual(rest, { method: 'LOGIN', identity: 'Anna', password: PASSWORD })
   assert.equal(session.identity, null)
   assert.notEqual(session.tls, null)
