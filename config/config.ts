@@ -10,6 +10,10 @@ export interface Config {
   /** Mailbox that answers for us; null: kept in hold as postmaster@hostname. */
   readonly postmaster: string | null
   readonly listeners: readonly ListenerConfig[]
+  /** null: no listener offers TLS. */
+  readonly tls: TlsConfig | null
+  /** File of those who may sign in; null without one. */
+  readonly users: string | null
   readonly domains: Readonly<Record<string, DomainConfig>>
   readonly relay: { readonly networks: readonly string[] }
   readonly outbound: { readonly route: string | null }
@@ -31,6 +35,18 @@ export interface HostPort {
 
 export interface ListenerConfig extends HostPort {
   readonly role: ListenerRole
+  /** `implicit`: from the first octet on; `starttls`: when the client asks. */
+  readonly tls: 'implicit' | 'starttls' | 'off'
+}
+
+/** The certificate clients are shown; paths absolute. */
+export interface TlsConfig {
+  readonly certificate: string
+  readonly key: string
+  /** Made by the gateway itself when it starts: nobody vouches for it. */
+  readonly isGenerated: boolean
+  /** Place in the configuration file, for messages. */
+  readonly place: string
 }
 
 export interface DomainConfig {

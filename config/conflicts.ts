@@ -19,6 +19,7 @@ export function findConflicts(settings: unknown, folder: string): readonly Findi
     ...domainFindings(settings['domains']),
     ...lookupFindings(settings['lookups']),
     ...listenerFindings(settings),
+    ...submissionFindings(settings),
     ...pluginFindings(settings['plugins']),
     ...socketFindings(settings, folder),
   ]
@@ -85,6 +86,17 @@ function listenerFindings(settings: Group): Finding[] {
     taken.push({ path, endpoint })
   }
   return findings
+}
+
+/** Passwords never go in the clear (RFC 8314 §3.3). */
+function submissionFindings({ listeners }: Group): Finding[] {
+  const all = Array.isArray(listeners) ? (listeners as unknown[]) : []
+  return all.flatMap((listener, i): Finding[] => {
+    if (!isGroup(listener) || listener['role'] !== 'submission' || listener['tls'] !== 'off') return []
+    const message = `Setting "listeners[${i}].tls": a submission listener needs TLS, for people sign in there.`
+    const remedy = 'write  tls: starttls  or  tls: implicit'
+    return [{ path: ['listeners', i, 'tls'], mark: 'value', code: 'P1109', message, remedy }]
+  })
 }
 
 function addressesListenedOn({ listeners, admin }: Group): { path: SettingPath; text: string }[] {

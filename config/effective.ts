@@ -7,10 +7,12 @@ import type {
   Config,
   DomainConfig,
   LimitsConfig,
+  ListenerConfig,
   LookupConfig,
   PluginConfig,
   QueueConfig,
   StoreConfig,
+  TlsConfig,
 } from './config.ts'
 import { socketPath } from './conflicts.ts'
 import { parseDuration } from './durations.ts'
@@ -49,11 +51,14 @@ export interface Surroundings {
 export function toConfig(settings: Settings, surroundings: Surroundings): Config {
   const { file, folder, systemName } = surroundings
   const { store, admin, outbound, relay } = settings
+  const tls = toTls(settings, surroundings)
   return {
     file,
     hostname: settings.hostname?.toLowerCase() ?? defaultHostname(systemName),
     postmaster: settings.postmaster,
-    listeners: settings.listeners.map(({ address, role }) => ({ ...sure(parseEndpoint(address)), role })),
+    listeners: settings.listeners.map((listener) => toListener(listener, tls !== null)),
+    tls,
+    users: settings.users === null ? null : resolve(folder, settings.users),
     domains: toDomains(settings.domains, folder),
     relay: { networks: relay.networks.map((text) => formatNetwork(sure(parseNetwork(text)))) },
     outbound: { route: outbound.route === null ? null : destination(outbound.route, folder) },
@@ -77,6 +82,30 @@ function defaultHostname(systemName: string): string {
   const name = systemName.toLowerCase()
   if (isHostname(name)) return name
   return !name.includes('.') && whyNotDomain(name) === null ? `${name}.localdomain` : 'localhost.localdomain'
+}
+
+function toListener(
+  { address, role, tls }: Settings['listeners'][number],
+  hasCertificate: boolean,
+): ListenerConfig {
+  return { ...sure(parseEndpoint(address)), role, tls: tls ?? (hasCertificate ? 'starttls' : 'off') }
+}
+
+/** Without a certificate of the administrator's, one is made where a listener cannot do without. */
+function toTls({ tls, listeners, store }: Settings, { folder, placeOf }: Surroundings): TlsConfig | null {
+  if (tls !== undefined) {
+    const [certificate, key] = [resolve(folder, tls.certificate), resolve(folder, tls.key)]
+    return { certificate, key, isGenerated: false, place: placeOf(['tls']) }
+  }
+  const index = listeners.findIndex((one) => (one.tls ?? 'off') !== 'off' || one.role === 'submission')
+  if (index < 0) return null
+  const directory = resolve(folder, store.directory)
+  return {
+    certificate: resolve(directory, 'generated-cert.pem'),
+    key: resolve(directory, 'generated-key.pem'),
+    isGenerated: true,
+    place: placeOf(['listeners', index]),
+  }
 }
 
 function toDomains(domains: Settings['domains'], folder: string): Config['domains'] {

@@ -30,6 +30,10 @@ export const PROBLEM_CODES = {
   P1130: 'everyone could send mail through this server',
   P1131: 'not a mailbox',
   P1132: 'not a name',
+  P1140: 'certificate or key cannot be read',
+  P1141: 'certificate or key cannot be used',
+  P1142: 'certificate not valid at this time',
+  P1143: 'certificate cannot be made',
   P1150: 'not built yet',
 } as const
 

@@ -5,41 +5,11 @@
  * `values` says which values are meant, `except` which are not, neither means all).
  */
 
+import { certificate, listener } from './listener-settings.ts'
+
 const duration = { type: 'string', format: 'duration' } as const
 const size = { type: ['integer', 'string'], format: 'size' } as const
 const count = { type: 'integer', minimum: 1, maximum: 1_000_000 } as const
-
-const listener = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['address'],
-  examples: [{ address: '127.0.0.1:2525' }],
-  properties: {
-    address: {
-      description: 'IP address and port to listen on. Port 0 lets the system choose.',
-      type: 'string',
-      format: 'endpoint',
-      examples: ['127.0.0.1:2525'],
-    },
-    role: {
-      description: 'Who connects here: `mx` for mail from other servers.',
-      enum: ['mx', 'submission', 'lmtp'],
-      default: 'mx',
-      notBuilt: {
-        values: ['submission', 'lmtp'],
-        remedy: 'use "role: mx" and list the clients that may send anywhere under relay.networks',
-      },
-    },
-    tls: {
-      description: '`implicit`: TLS from the first byte on.',
-      notBuilt: { remedy: 'remove it, and let a proxy in front speak TLS if you need it' },
-    },
-    proxy: {
-      description: 'Networks whose PROXY header is believed.',
-      notBuilt: { remedy: 'remove it, and let clients connect without a proxy in between' },
-    },
-  },
-} as const
 
 const plugin = {
   type: 'object',
@@ -340,13 +310,13 @@ export const SETTINGS = {
       notBuilt: { except: [1], remedy: 'use "workers: 1"' },
       default: 1,
     },
-    tls: {
-      description: 'Certificate and key.',
-      notBuilt: { remedy: 'remove it, and let a proxy in front speak TLS if you need it' },
-    },
+    tls: certificate,
     users: {
-      description: 'File with the people who may sign in.',
-      notBuilt: { remedy: 'remove it, and list the clients that may send anywhere under relay.networks' },
+      description: 'File with those who may sign in at submission listeners; `postern user set` writes it.',
+      type: ['string', 'null'],
+      format: 'path',
+      default: null,
+      examples: ['./users'],
     },
     dns: {
       description: 'The resolver.',

@@ -17,7 +17,13 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
   const shown = {
     hostname: config.hostname,
     postmaster: config.postmaster,
-    listeners: config.listeners.map(({ role, ...endpoint }) => ({ address: formatEndpoint(endpoint), role })),
+    listeners: config.listeners.map(({ role, tls, ...endpoint }) => ({
+      address: formatEndpoint(endpoint),
+      role,
+      tls,
+    })),
+    ...certificate(config),
+    users: config.users,
     domains: config.domains,
     relay: config.relay,
     outbound: config.outbound,
@@ -48,6 +54,12 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
 /** As YAML. */
 export function formatConfig(shown: Shown): string {
   return stringify(maskedConfig(shown), { lineWidth: 110 })
+}
+
+/** One that is made at the start has no setting: the listeners say that it is needed. */
+function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
+  if (tls === null || tls.isGenerated) return {}
+  return { tls: { certificate: tls.certificate, key: tls.key } }
 }
 
 function limits({ limits: { messageBytes, idleMs, ...counts } }: Config): unknown {

@@ -6,7 +6,9 @@ import { missingHardening } from '../sandbox/plughost.ts'
 import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { GatewayControl } from './admin/control.ts'
 import { Deliverer } from './delivery/deliverer.ts'
+import { openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
+import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
 import { HookRunner } from './hooks/runner.ts'
 import { storedSizeBytes } from './mail/message.ts'
 import type { Clock } from './observe/clock.ts'
@@ -20,6 +22,7 @@ import type { NewMessage } from './queue/queue-store.ts'
 import { createSpool, type Spool } from './queue/spool.ts'
 import { contentChunk } from './queue/stored-content.ts'
 import { SmtpServer } from './smtp/server.ts'
+import type { WatchedCertificate } from './tls/watched-certificate.ts'
 
 export interface GatewayOptions {
   readonly log: Log
@@ -39,6 +42,14 @@ export interface Gateway {
   stop(timeoutMs: number): Promise<void>
 }
 
+/** What was opened before, and what may have gone wrong with it was told. */
+interface Opened {
+  readonly keeper: Keeper
+  readonly sandbox: Sandbox
+  readonly certificate: WatchedCertificate | null
+  readonly credentials: FileCredentials | null
+}
+
 const KEEPER_ENTRY = new URL('./process/keeper.ts', import.meta.url)
 const BACKLOG = 1024
 /** Of the time to stop: for clients, before deliveries are broken off. */
@@ -50,6 +61,8 @@ export async function createGateway(
   sockets: readonly GatewaySocket[],
   { log, clock }: GatewayOptions,
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
+  const certificate = openCertificate(config, log, clock)
+  if (certificate !== null && 'problems' in certificate) return certificate
   const keeper = await openStore(config, log)
   if ('problems' in keeper) return keeper
   const sandbox = await openSandbox(config, { state: keeper.state, clock, log, random: Math.random })
@@ -57,7 +70,8 @@ export async function createGateway(
     await keeper.close()
     return sandbox
   }
-  const parts = await compose(config, keeper, sandbox, { log, clock })
+  const credentials = await openCredentials(config.users, log, clock)
+  const parts = await compose(config, { keeper, sandbox, certificate, credentials }, { log, clock })
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
   const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
@@ -71,7 +85,11 @@ export async function createGateway(
       queued: counts.messages,
       missingHardening: missingHardening(),
     },
-    stop: (timeoutMs) => stop(parts, servers, timeoutMs, log),
+    stop: async (timeoutMs) => {
+      await stop(parts, servers, timeoutMs, log)
+      certificate?.close()
+      await credentials?.close()
+    },
   }
 }
 
@@ -100,8 +118,7 @@ async function openStore(
 
 async function compose(
   config: Config,
-  keeper: Keeper,
-  sandbox: Sandbox,
+  { keeper, sandbox, certificate, credentials }: Opened,
   { log, clock }: GatewayOptions,
 ): Promise<GatewayParts> {
   const { directory, reserveBytes } = config.store
@@ -128,6 +145,8 @@ async function compose(
     readChunk: contentChunk,
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
+    tls: certificate,
+    credentials,
     clock,
     log,
   })
@@ -159,8 +178,9 @@ async function listen({ smtp }: GatewayParts, sockets: readonly GatewaySocket[])
   return Promise.all(
     sockets.map(async ({ config, handle }) => {
       const server = createServer({ noDelay: true })
-      const { host, port, role } = config
-      smtp.attach(server, { role, address: `${host.includes(':') ? `[${host}]` : host}:${port}` })
+      const { host, port, role, tls } = config
+      const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+      smtp.attach(server, { role, address, tls })
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       server.once('error', reject)
       server.listen(handle, BACKLOG, resolve)

@@ -8,6 +8,8 @@ import type { PermissionSet } from './permissions.ts'
 
 const STATUS = /^[45]\.\d{1,3}\.\d{1,3}$/
 const CODE = /^[A-Z0-9_]{1,64}$/
+/** Goes into logs, trace and replies; white space at an end would be invisible there. */
+const IDENTITY = /^[^\s\p{C}](?:[^\p{C}]{0,253}[^\s\p{C}])?$/u
 const MAX_TEXT_CHARS = 400
 const MAX_FACTS = 32
 const MAX_FACT_CHARS = 500
@@ -29,14 +31,29 @@ export function checkAnswer(hook: HookName, permissions: PermissionSet, raw: unk
   try {
     if (!Array.isArray(raw)) throw new Invalid('invalid-answer', 'the answer has no form')
     const [said, actions] = raw as readonly unknown[]
-    return {
-      ...checkSaid(hook, permissions, said),
-      actions: checkActions(hook, permissions, actions),
-    }
+    const checked = checkActions(hook, permissions, actions)
+    if (isAcceptance(said))
+      return { refusal: null, note: null, actions: [checkAcceptance(hook, permissions, said), ...checked] }
+    return { ...checkSaid(hook, permissions, said), actions: checked }
   } catch (error) {
     if (!(error instanceof Invalid)) throw error
     return { kind: error.kind, message: error.message, stack: '' }
   }
+}
+
+function isAcceptance(said: unknown): said is { readonly identity?: unknown } {
+  return typeof said === 'object' && said !== null && (said as { kind?: unknown }).kind === 'accept'
+}
+
+/** It adds up like an action, so that a plugin asked later can still refuse. */
+function checkAcceptance(
+  hook: HookName,
+  permissions: PermissionSet,
+  { identity }: { readonly identity?: unknown },
+): Action {
+  if (hook !== 'auth')
+    throw new Invalid('invalid-answer', `there is no answer of the kind "accept" at ${hook}, only at auth`)
+  return checkAction(hook, permissions, { kind: 'auth.accept', identity })
 }
 
 /** Whether checking failed. */
@@ -131,7 +148,17 @@ function checkAction(hook: HookName, permissions: PermissionSet, action: Record<
       if (!permissions.hold) throw new Invalid('denied', 'holding mail needs the permission hold')
       if (typeof action['text'] !== 'string') throw new Invalid('invalid-answer', 'a hold needs a reason')
       return { kind: 'hold', text: action['text'].slice(0, MAX_TEXT_CHARS) }
+    case 'auth.accept':
+      return checkIdentity(permissions, action)
   }
+}
+
+function checkIdentity(permissions: PermissionSet, { identity }: Record<string, unknown>): Action {
+  if (!permissions.credentials)
+    throw new Invalid('denied', 'saying who a client is needs the permission credentials')
+  if (typeof identity !== 'string' || !IDENTITY.test(identity))
+    throw new Invalid('invalid-answer', `${shown(identity)} is no identity: 1 to 255 printable characters`)
+  return { kind: 'auth.accept', identity }
 }
 
 function checkHeaderAdd(permissions: PermissionSet, { name, value }: Record<string, unknown>): Action {

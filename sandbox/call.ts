@@ -12,6 +12,8 @@ export interface Question {
   readonly fieldsJson: string
   readonly message: MessageReader | null
   readonly session: string
+  /** A password these plugins were told, '' without one: it goes into no log. */
+  readonly secret: string
   readonly pluginMs: number
   readonly chainMs: number
 }
@@ -82,7 +84,7 @@ export class Call {
     this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros })
     this.#pluginStartedAt = now
     this.wrote = false
-    return isRefusal(answer) || this.turn === undefined ? 'over' : this.#meetCondemned()
+    return endsCall(answer, this.question.hook) || this.turn === undefined ? 'over' : this.#meetCondemned()
   }
 
   /** The plugin whose turn it is failed. */
@@ -130,9 +132,11 @@ export class Call {
   }
 }
 
-function isRefusal(answer: unknown): boolean {
+/** A refusal does, and so does what is no answer here. An acceptance can still be refused by those asked later. */
+function endsCall(answer: unknown, hook: HookName): boolean {
   const said = (answer as readonly unknown[])[0] as { kind?: unknown } | null
-  return said !== null && typeof said === 'object' && said.kind !== 'pass'
+  if (said === null || typeof said !== 'object' || said.kind === 'pass') return false
+  return said.kind !== 'accept' || hook !== 'auth'
 }
 
 const FAULT_KINDS = new Set(['throw', 'timeout', 'memory', 'unavailable'])

@@ -1,11 +1,13 @@
 /** The plugins as the hooks see them: who has which hook, and what each answers, checked. */
 import { HOOKS } from '../core/hooks/hook-table.ts'
 import type { PluginCall, PluginIdentity, PluginPanel, PluginReport } from '../core/hooks/plugin-panel.ts'
-import type { HookName } from '../core/mail/hook-events.ts'
+import type { Answer, Fault } from '../core/mail/answer.ts'
+import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
 import type { CallReport } from './call.ts'
 import type { ReadyPlugin } from './load.ts'
+import { withoutSecret } from './secret.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
 /** What a plugin did so far. */
@@ -41,20 +43,22 @@ export class Panel implements PluginPanel {
   }
 
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
-    const { hook, event, message, session, chainMs } = call
+    const { hook, message, session, chainMs } = call
     const asked = sameView(this.#byHook[hook], from, hook)
+    const { told, secret } = view(call, asked[0])
     const seesFields = asked[0]?.permissions.headersRead === true && message !== null
     const reports = await this.#domain.ask({
       hook,
       plugins: asked.map(({ number }) => number),
-      eventJson: JSON.stringify(event),
+      eventJson: JSON.stringify(told),
       fieldsJson: seesFields ? JSON.stringify(message.headers()) : '',
       message,
       session,
+      secret,
       pluginMs: HOOKS[hook].pluginMs,
       chainMs,
     })
-    return this.#checked(hook, asked, reports)
+    return this.#checked(hook, asked, reports, secret)
   }
 
   /** Reports up to the first that is a refusal or turns out to be a fault. */
@@ -62,11 +66,15 @@ export class Panel implements PluginPanel {
     hook: HookName,
     asked: readonly ReadyPlugin[],
     reports: readonly CallReport[],
+    secret: string,
   ): readonly PluginReport[] {
     const out: PluginReport[] = []
     for (const [index, report] of reports.entries()) {
       const plugin = asked[index] as ReadyPlugin
-      const checked = report.fault ?? checkAnswer(hook, plugin.permissions, report.answer)
+      const checked = withoutPassword(
+        report.fault ?? checkAnswer(hook, plugin.permissions, report.answer),
+        secret,
+      )
       const { cpuMicros, wallMicros } = report
       const failed = isFault(checked)
       this.#count(plugin.identity.name, cpuMicros, failed, !failed && checked.refusal !== null)
@@ -98,10 +106,29 @@ export class Panel implements PluginPanel {
  */
 function sameView(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
   const rest = subscribers.slice(from)
-  if (hook !== 'data') return rest
-  const first = rest[0]?.permissions.headersRead
-  const end = rest.findIndex(({ permissions }) => permissions.headersRead !== first)
+  const view = hook === 'data' ? 'headersRead' : hook === 'auth' ? 'credentials' : null
+  if (view === null) return rest
+  const first = rest[0]?.permissions[view]
+  const end = rest.findIndex(({ permissions }) => permissions[view] !== first)
   return end < 0 ? rest : rest.slice(0, end)
+}
+
+/** The event as a plugin may see it, and the password in it, '' when there is none. */
+function view(
+  { event }: PluginCall,
+  plugin: ReadyPlugin | undefined,
+): { readonly told: HookEvents[HookName]; readonly secret: string } {
+  if (!('password' in event)) return { told: event, secret: '' }
+  if (plugin?.permissions.credentials === true) return { told: event, secret: event.password ?? '' }
+  return { told: { ...event, password: null }, secret: '' }
+}
+
+/** Texts and facts end in the record and the log. An accepted identity stays: it may well contain the password. */
+function withoutPassword(checked: Answer | Fault, secret: string): Answer | Fault {
+  if (secret === '') return checked
+  if (isFault(checked)) return withoutSecret(checked, secret)
+  const { refusal, note, actions } = checked
+  return { refusal: withoutSecret(refusal, secret), note: withoutSecret(note, secret), actions }
 }
 
 function newUsage(): PluginUsage {

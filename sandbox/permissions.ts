@@ -15,12 +15,18 @@ export interface PermissionSet {
   readonly hold: boolean
   readonly relayGrant: boolean
   readonly routeSet: PatternSet
+  readonly credentials: boolean
 }
 
 /** Every permission: its form, and what it means for a reader who has to decide. */
 const GRAMMAR = {
   'relay.grant': { form: 'flag', critical: true, sentence: () => 'may let anyone send mail anywhere' },
   'route.set': { form: 'patterns', critical: true, sentence: (on: string) => `may send mail to ${on}` },
+  credentials: {
+    form: 'flag',
+    critical: true,
+    sentence: () => 'sees the passwords of those who sign in and decides who they are',
+  },
   refuse: { form: 'refusals', critical: false, sentence: (on: string) => `may refuse mail (${on})` },
   hold: { form: 'flag', critical: false, sentence: () => 'may keep mail in hold' },
   'headers.read': { form: 'flag', critical: false, sentence: () => 'reads the header of every message' },
@@ -90,12 +96,13 @@ export function missingGrants(asked: Asked, granted: Asked): readonly Permission
 /** What is in force. `granted` null: a plugin shipped with the gateway, which gets what it asks for. */
 export function permissionsInForce(asked: Asked, granted: Asked | null): Asked {
   if (granted === null) return asked
-  const { 'route.set': routes, 'relay.grant': relay, ...others } = asked
+  const { 'route.set': routes, 'relay.grant': relay, credentials, ...others } = asked
   const common = intersection(routes, granted['route.set'])
   return {
     ...others,
     ...(common.length === 0 ? {} : { 'route.set': common }),
     ...(relay === true && granted['relay.grant'] === true ? { 'relay.grant': true } : {}),
+    ...(credentials === true && granted.credentials === true ? { credentials: true } : {}),
   }
 }
 
@@ -118,6 +125,7 @@ export function effectivePermissions(requested: Asked, granted: Asked | null): P
     hold: asked.hold === true,
     relayGrant: asked['relay.grant'] === true,
     routeSet: patterns('route.set'),
+    credentials: asked.credentials === true,
   }
 }
 

@@ -24,6 +24,8 @@ export class ProcessWatch {
   #timer: NodeJS.Timeout | null = null
   /** When it last spoke, or began to owe; milliseconds of performance.now(). */
   #heardAt = 0
+  /** When this watch last ran; a late look was held up by ourselves. */
+  #lookedAt = 0
   /** First look at its CPU time in the present silence. */
   #suspicion: { readonly at: number; readonly cpuMs: number } | null = null
 
@@ -41,6 +43,7 @@ export class ProcessWatch {
   owes(): void {
     if (this.#timer !== null) return
     this.#heardAt = performance.now()
+    this.#lookedAt = this.#heardAt
     this.#suspicion = null
     this.#timer = setInterval(() => this.#look(), TICK_MS)
     this.#timer.unref()
@@ -65,6 +68,10 @@ export class ProcessWatch {
     if (rssBytes > this.#limits.rssCapBytes)
       return this.#condemn('memory', `used ${Math.round(rssBytes / 1048576)} MiB of memory`)
     const now = performance.now()
+    // While our own loop stood still nothing could be read: that time is no silence of the process.
+    const lateMs = now - this.#lookedAt - TICK_MS
+    this.#lookedAt = now
+    if (lateMs > TICK_MS) this.#heardAt = Math.min(now, this.#heardAt + lateMs)
     const silentMs = now - this.#heardAt
     if (silentMs < TICK_MS) return
     this.#suspicion ??= { at: now, cpuMs: cpuMs(this.#pid) }

@@ -67,6 +67,7 @@ const PUBLIC_CLIENT: Session = {
   listener: '198.51.100.1:25',
   trusted: false,
   hello: { verb: 'EHLO', name: 'client.example' },
+  tls: null,
   identity: null,
 }
 
@@ -138,7 +139,7 @@ function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: Tes
   return { plugins: [plugin], lookups: Object.fromEntries(tables) } as unknown as Config
 }
 
-const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'] } as const
+const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'], credentials: true } as const
 
 function readerOf(text: string): MessageReader {
   const bytes = Buffer.from(text, 'latin1')

@@ -12,6 +12,7 @@ import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
+import { withoutSecret } from './secret.ts'
 
 export interface LoadedPlugin {
   readonly request: LoadRequest
@@ -231,8 +232,9 @@ export class TrustDomain {
   }
 
   #logged({ call: id, plugin, level, text, fields }: Extract<HostMessage, { type: 'log' }>): void {
-    const session = this.#calls.get(id)?.question.session
-    this.#options.log[level]('plugin-said', { plugin: this.#name(plugin), session, text, facts: fields })
+    const { session, secret = '' } = this.#calls.get(id)?.question ?? {}
+    const said = withoutSecret({ text, facts: fields }, secret)
+    this.#options.log[level]('plugin-said', { plugin: this.#name(plugin), session, ...said })
   }
 
   #hostDied(death: Death): void {

@@ -238,7 +238,14 @@ test('the first plugin of README and guide is one, and does what it says', async
     writeFileSync(file, block('README.md'))
     const host = await createTestHost({ file })
     const client = { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' }
-    const facts = { id: 's_test', client, listener: '198.51.100.1:25', trusted: false, identity: null }
+    const facts = {
+      id: 's_test',
+      client,
+      listener: '198.51.100.1:25',
+      trusted: false,
+      identity: null,
+      tls: null,
+    }
     const session = { ...facts, role: 'mx', hello: { verb: 'EHLO', name: 'client.example' } } as const
     const from = async (reversePath: string): Promise<string | undefined> => {
       const transaction = { number: 1, reversePath, declaredSize: null, recipients: [] }

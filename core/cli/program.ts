@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(line: CommandLine) => Com
   send: async () => (await import('./commands/send.ts')).sendCommand,
   queue: async () => (await import('./commands/queue.ts')).queueCommand,
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
+  user: async () => (await import('./commands/user.ts')).userCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   plugin: async () => (await import('./commands/plugin.ts')).pluginCommand,
 }

@@ -6,6 +6,8 @@ import type { Problem } from '../../config/problem.ts'
 export interface Rooms {
   /** @param file as the person gave it: places in problems begin with it */
   loadConfig(file: string, env: NodeJS.ProcessEnv): Promise<LoadedConfig>
+  /** What is wrong with the certificate the configuration names. */
+  checkCertificate(config: Config): Promise<readonly Problem[]>
   /** What is wrong with the configured plugins; none of them is asked about any mail. */
   checkPlugins(config: Config): Promise<readonly Problem[]>
   /** Runs a gateway until it is stopped; the exit code of `postern start`. */
@@ -16,6 +18,10 @@ export const ROOMS: Rooms = {
   async loadConfig(file, env) {
     const { loadConfig } = await import('../../config/load.ts')
     return loadConfig(file, env)
+  },
+  async checkCertificate(config) {
+    const { certificateProblems } = await import('../../config/certificate.ts')
+    return certificateProblems(config, Date.now())
   },
   async checkPlugins(config) {
     const { checkPlugins } = await import('../../sandbox/check.ts')

@@ -118,6 +118,8 @@ function formatAction(action: Action): string {
     }
     case 'hold':
       return `holds: ${visible(action.text)}`
+    case 'auth.accept':
+      return `accepts the client as  ${visible(action.identity)}`
     default:
       // A gateway newer than this command may know more actions.
       return visible(JSON.stringify(action))

@@ -51,6 +51,12 @@ export function chosenRoutes(actions: readonly TakenAction[]): readonly ChosenRo
   )
 }
 
+/** Who the client is, as the first plugin that knew said; null when none did. */
+export function acceptedIdentity(actions: readonly TakenAction[]): string | null {
+  for (const { action } of actions) if (action.kind === 'auth.accept') return action.identity
+  return null
+}
+
 function holdReason(plugin: string, { text }: Extract<Action, { kind: 'hold' }>): string {
   return text === '' ? plugin : `${plugin}: ${text}`
 }

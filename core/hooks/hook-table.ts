@@ -13,6 +13,8 @@ export interface Hook {
   readonly pluginMs: number
   /** Wall time of all plugins together, in milliseconds. */
   readonly chainMs: number
+  /** What the client hears when a plugin failed: transient always, for local trouble is never 5yz. */
+  readonly failureCode: number
   /** `at-mail`: a plugin that failed owes an answer, and the client hears it at MAIL. `at-once`: now. */
   readonly failure: 'at-once' | 'at-mail'
 }
@@ -23,6 +25,7 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
     actions: ['hold'],
     pluginMs: 10_000,
     chainMs: 30_000,
+    failureCode: 451,
     failure: 'at-mail',
   },
   helo: {
@@ -30,13 +33,23 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
     actions: ['hold'],
     pluginMs: 10_000,
     chainMs: 30_000,
+    failureCode: 451,
     failure: 'at-mail',
+  },
+  auth: {
+    codes: { reject: 535, defer: 454, disconnect: 421 },
+    actions: ['hold', 'auth.accept'],
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failureCode: 454,
+    failure: 'at-once',
   },
   mail: {
     codes: { reject: 550, defer: 451, disconnect: 421 },
     actions: ['hold'],
     pluginMs: 10_000,
     chainMs: 30_000,
+    failureCode: 451,
     failure: 'at-once',
   },
   rcpt: {
@@ -44,6 +57,7 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
     actions: ['hold', 'relay.grant'],
     pluginMs: 10_000,
     chainMs: 30_000,
+    failureCode: 451,
     failure: 'at-once',
   },
   data: {
@@ -51,6 +65,7 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
     actions: ['hold', 'header.add', 'header.remove', 'route.set'],
     pluginMs: 20_000,
     chainMs: 60_000,
+    failureCode: 451,
     failure: 'at-once',
   },
   queue: {
@@ -58,6 +73,7 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
     actions: ['hold', 'route.set'],
     pluginMs: 10_000,
     chainMs: 30_000,
+    failureCode: 451,
     failure: 'at-once',
   },
 }

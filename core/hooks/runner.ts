@@ -53,6 +53,11 @@ export class HookRunner {
     this.#log = log
   }
 
+  /** Whether there is anybody to ask. */
+  hasSubscribers(hook: HookName): boolean {
+    return this.#panel.subscribers(hook).length > 0
+  }
+
   /** Asks the plugins of `hook`. Never rejects. */
   async ask<H extends HookName>(
     hook: H,
@@ -127,7 +132,7 @@ export class HookRunner {
       actions.push({ plugin, action: { kind: 'hold', text: `failed in ${hook}` } })
       return null
     }
-    return { refusal: failureRefusal(plugin, reference), owed: HOOKS[hook].failure === 'at-mail' }
+    return { refusal: failureRefusal(hook, plugin, reference), owed: HOOKS[hook].failure === 'at-mail' }
   }
 }
 
@@ -143,7 +148,9 @@ function wireRefusal(hook: HookName, plugin: string, refusal: Refusal, reference
 }
 
 /** Local trouble is never 5yz, and the client is not told whose it is. */
-function failureRefusal(plugin: string, reference: string): HookRefusal {
+function failureRefusal(hook: HookName, plugin: string, reference: string): HookRefusal {
   const text = 'Policy check not available, try again later'
-  return { plugin, code: 451, status: '4.3.0', text, reference, disconnect: false }
+  const code = HOOKS[hook].failureCode
+  const status = code === 454 ? '4.7.0' : '4.3.0'
+  return { plugin, code, status, text, reference, disconnect: false }
 }

@@ -31,6 +31,8 @@ export type Action =
       readonly recipients: readonly string[] | null
     }
   | { readonly kind: 'hold'; readonly text: string }
+  /** At `auth`: the client is who this says. */
+  | { readonly kind: 'auth.accept'; readonly identity: string }
 
 export type ActionKind = Action['kind']
 

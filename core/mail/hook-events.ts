@@ -3,7 +3,7 @@ import type { HeaderField } from './message.ts'
 import type { Origin, Session, Transaction } from './session.ts'
 
 /** The hooks in the order a message meets them. */
-export const HOOK_NAMES = ['connect', 'helo', 'mail', 'rcpt', 'data', 'queue'] as const
+export const HOOK_NAMES = ['connect', 'helo', 'auth', 'mail', 'rcpt', 'data', 'queue'] as const
 export type HookName = (typeof HOOK_NAMES)[number]
 
 /** A client connected; nothing was said yet. */
@@ -14,6 +14,20 @@ export interface ConnectEvent {
 /** HELO or EHLO: `session.hello` is set. */
 export interface HeloEvent {
   readonly session: Session
+}
+
+/** Mechanisms a client may sign in with (RFC 4616; LOGIN has no RFC). */
+export const AUTH_METHODS = ['PLAIN', 'LOGIN'] as const
+export type AuthMethod = (typeof AUTH_METHODS)[number]
+
+/** AUTH: the client says who it is. Nobody has believed it yet, so `session.identity` is null. */
+export interface AuthEvent {
+  readonly session: Session
+  readonly method: AuthMethod
+  /** The name as claimed by the client. */
+  readonly identity: string
+  /** null for plugins without the permission `credentials`. */
+  readonly password: string | null
 }
 
 /** MAIL FROM: the transaction has a reverse-path and no recipient. */
@@ -57,6 +71,7 @@ export interface QueueRecipient {
 export interface HookEvents {
   readonly connect: ConnectEvent
   readonly helo: HeloEvent
+  readonly auth: AuthEvent
   readonly mail: MailEvent
   readonly rcpt: RcptEvent
   readonly data: DataEvent

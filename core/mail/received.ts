@@ -42,8 +42,9 @@ export function mailDate(at: number): string {
   return new Date(at).toUTCString().replace('GMT', '+0000')
 }
 
-/** RFC 3848: A for authenticated; SMTP after HELO. */
-function protocolName({ hello, identity }: Session): string {
-  const base = hello?.verb === 'LHLO' ? 'LMTP' : hello?.verb === 'HELO' ? 'SMTP' : 'ESMTP'
-  return identity === null || base === 'SMTP' ? base : `${base}A`
+/** RFC 3848: S for TLS, A for authenticated; SMTP after HELO, which has neither. */
+function protocolName({ hello, tls, identity }: Session): string {
+  if (hello?.verb === 'HELO') return 'SMTP'
+  const base = hello?.verb === 'LHLO' ? 'LMTP' : 'ESMTP'
+  return `${base}${tls === null ? '' : 'S'}${identity === null ? '' : 'A'}`
 }

@@ -15,6 +15,16 @@ export interface Hello {
   readonly name: string
 }
 
+/** How a connection is encrypted. */
+export interface TlsFacts {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string
+  /** Name of the cipher suite in the IANA registry. */
+  readonly cipher: string
+  /** Host name the client asked for (RFC 6066 §3), in small letters; null when it asked for none or for no host name. */
+  readonly servername: string | null
+}
+
 /** What plugins are told of a session. A snapshot: made anew whenever a fact changes. */
 export interface Session {
   /** `s_` and 16 characters. */
@@ -26,6 +36,8 @@ export interface Session {
   /** The client is in a network listed under `relay.networks`. */
   readonly trusted: boolean
   readonly hello: Hello | null
+  /** null without TLS. */
+  readonly tls: TlsFacts | null
   /** Authenticated identity, null without AUTH. */
   readonly identity: string | null
 }
@@ -49,6 +61,7 @@ export type Origin =
       readonly session: string
       readonly client: Client
       readonly hello: Hello | null
+      readonly tls: TlsFacts | null
       readonly identity: string | null
     }
   | { readonly kind: 'internal'; readonly what: string }

@@ -7,6 +7,7 @@ import type { GatewaySummary } from './messages.ts'
 
 const PACKAGE = join(import.meta.dirname, '..', '..')
 const DEFAULT_CONFIG = join(PACKAGE, 'config', 'postern.yaml')
+const TLS_WORDS = { implicit: ', TLS', starttls: ', STARTTLS', off: '' } as const
 const GRANTS_RELAYING = 'may let anyone send mail anywhere'
 
 /** Version of this gateway. */
@@ -24,7 +25,10 @@ export function formatBanner({ config, listeners, health, summary }: Banner): st
   const sections = [
     [`postern ${POSTERN_VERSION}   node ${process.versions.node}   ${config.file}`],
     [
-      ...listeners.map(({ host, port, role }) => row('Listens', `${hostPort(host, port)}   ${role}`)),
+      ...listeners.map(({ host, port, role, tls }) =>
+        row('Listens', `${hostPort(host, port)}   ${role}${TLS_WORDS[tls]}`),
+      ),
+      ...certificateLines(config),
       ...(health === null ? [] : [row('Health', `http://${health}/health`)]),
       row('Control', config.admin.socket),
     ],
@@ -34,13 +38,22 @@ export function formatBanner({ config, listeners, health, summary }: Banner): st
       row('Relays for', relayText(config)),
     ],
     pluginLines(summary.plugins),
-    warnings(summary),
+    warnings(config, summary),
     [`First message:  npm run -s postern -- send${sendOptions(config)}`, 'Ready.'],
   ]
   return `${sections
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`
+}
+
+/** A certificate of our own is said: no client can know it by itself. */
+function certificateLines({ tls }: Config): readonly string[] {
+  if (tls === null) return []
+  const text = tls.isGenerated
+    ? `${tls.certificate}   (generated: clients cannot verify it; name your own under "tls")`
+    : tls.certificate
+  return [row('Certificate', text)]
 }
 
 /** In the order of asking; what a plugin of the user's may do is said with it. */
@@ -53,7 +66,13 @@ function pluginLines(plugins: readonly PluginStatus[]): readonly string[] {
   })
 }
 
-function warnings({ plugins, queued, missingHardening }: GatewaySummary): readonly string[] {
+/** Where people are to sign in, and nobody could say who they are. */
+function hasNobodyToAsk({ listeners, users }: Config, plugins: readonly PluginStatus[]): boolean {
+  const isForPeople = listeners.some(({ role }) => role === 'submission')
+  return isForPeople && users === null && !plugins.some(({ hooks }) => hooks.includes('auth'))
+}
+
+function warnings(config: Config, { plugins, queued, missingHardening }: GatewaySummary): readonly string[] {
   const mayRelay = plugins.some(({ permissions }) =>
     permissions.some((line) => line.includes(GRANTS_RELAYING)),
   )
@@ -63,6 +82,9 @@ function warnings({ plugins, queued, missingHardening }: GatewaySummary): readon
       : [
           'No plugin may grant relaying, so every recipient will be refused. Add to plugins:  - name: relay-control',
         ]),
+    ...(hasNobodyToAsk(config, plugins)
+      ? ['Nobody can sign in at the submission listener. Name a file of users:  users: ./users']
+      : []),
     ...(missingHardening.length === 0 ? [] : [`This system does not offer: ${missingHardening.join(', ')}`]),
     ...(queued === 0 ? [] : [`${queued} ${queued === 1 ? 'message' : 'messages'} taken over from the queue`]),
   ]

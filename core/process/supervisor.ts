@@ -2,6 +2,7 @@
  * The supervisor: `postern start`. It holds the store's lock, the listening sockets and the control socket, keeps a
  * worker alive, and alone acts on signals. It touches no mail and runs no plugin.
  */
+import { certificateProblems } from '../../config/certificate.ts'
 import type { Config } from '../../config/config.ts'
 import { formatProblem, type Problem } from '../../config/problem.ts'
 import { type Control, GATEWAY_METHODS, type GatewayControl, type GatewayStatus } from '../admin/control.ts'
@@ -64,6 +65,8 @@ async function start(
   startedAt: number,
   askToStop: (reason: string) => void,
 ): Promise<readonly Problem[]> {
+  const unusable = certificateProblems(config, startedAt)
+  if (unusable.length > 0) return unusable
   const lock = await acquireStoreLock(config.store.directory)
   if (!lock.ok) return [{ code: 'P3020', place: lock.directory, message: lock.what, remedy: lock.remedy }]
   taken.lock = lock
@@ -132,7 +135,7 @@ function createControl(
       supervisorPid: process.pid,
       startedAt,
       workerRestarts: worker.restarts,
-      gateway: worker.pid === null ? null : ((await worker.ask('gatewayStatus', [])) as GatewayStatus),
+      gateway: await gatewayStatus(worker),
     }),
     stop: async () => askToStop('control socket'),
   }
@@ -140,6 +143,17 @@ function createControl(
 
 function closeListeners({ listeners }: Taken): void {
   for (const listener of listeners.splice(0)) listener.close()
+}
+
+/** Null while there is no worker, and when it dies over the question. */
+async function gatewayStatus(worker: WorkerProcess): Promise<GatewayStatus | null> {
+  if (worker.pid === null) return null
+  try {
+    return (await worker.ask('gatewayStatus', [])) as GatewayStatus
+  } catch (error) {
+    if (worker.pid === null) return null
+    throw error
+  }
 }
 
 async function giveBack(taken: Taken): Promise<void> {

@@ -8,6 +8,7 @@ import { reply } from '../mail/reply.ts'
 import type { Origin } from '../mail/session.ts'
 import type { NewRecipient } from '../queue/queue-store.ts'
 import type { ClientSession } from './client-session.ts'
+import { missingFields } from './completion.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
 import type { MailTransaction } from './mail-transaction.ts'
 import type { IncomingMessage } from './receive.ts'
@@ -104,8 +105,12 @@ function storedContent(
   const { hostname } = client.service.parts.settings
   const { queueId } = incoming
   const trace = receivedField({ session: client.facts, hostname, queueId, recipient, at })
-  const front = Buffer.from(trace + prepend, 'latin1')
   const { content, header } = message
+  const completion =
+    client.facts.role === 'submission'
+      ? missingFields({ added: prepend, kept: withoutFields(header, remove), queueId, hostname, at })
+      : ''
+  const front = Buffer.from(trace + prepend + completion, 'latin1')
   if (remove.size === 0) return { head: front, content, contentOffset: 0 }
   const head = Buffer.concat([front, withoutFields(header, remove)])
   return { head, content, contentOffset: header.byteLength }
@@ -121,8 +126,8 @@ function finalRecipients({ client, transaction }: Candidate): ReadonlySet<string
 }
 
 function originOf(client: ClientSession): Origin {
-  const { id, client: address, hello, identity } = client.facts
-  return { kind: 'smtp', session: id, client: address, hello, identity }
+  const { id, client: address, hello, tls, identity } = client.facts
+  return { kind: 'smtp', session: id, client: address, hello, tls, identity }
 }
 
 function noRoute(client: ClientSession, lost: readonly RoutedRecipient[]): ReplyStep {

@@ -1,10 +1,11 @@
 /** One client being served: what the phases know of it and change. */
 import type { HookRefusal } from '../hooks/runner.ts'
-import type { Client, Hello, ListenerRole, Session } from '../mail/session.ts'
+import type { Client, Hello, ListenerRole, Session, TlsFacts } from '../mail/session.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
 import { SessionBudget } from './limits.ts'
 import type { MailTransaction } from './mail-transaction.ts'
 import type { IncomingMessage } from './receive.ts'
+import type { Exchange } from './sasl.ts'
 import type { SmtpService } from './service.ts'
 
 /** Where the conversation stands (RFC 5321 §4.1.4). */
@@ -13,6 +14,8 @@ export type State =
   | { readonly phase: 'greeted' }
   /** HELO given, no transaction open. */
   | { readonly phase: 'ready' }
+  /** AUTH given: the next line answers a challenge (RFC 4954 §4). */
+  | { readonly phase: 'authenticating'; readonly exchange: Exchange }
   | { readonly phase: 'transaction'; readonly transaction: MailTransaction }
   /** DATA given: content arrives, or the reply to the final dot is being decided. */
   | { readonly phase: 'message'; readonly incoming: IncomingMessage }
@@ -32,6 +35,8 @@ export interface Listener {
   readonly role: ListenerRole
   /** Local address and port, as in `127.0.0.1:25`. */
   readonly address: string
+  /** `implicit`: TLS from the first octet on (RFC 8314 §3). `starttls`: when the client asks (RFC 3207). */
+  readonly tls: 'implicit' | 'starttls' | 'off'
 }
 
 const NO_AFTERMATH: Aftermath = Object.freeze({ owed: null, holds: Object.freeze([]) })
@@ -41,23 +46,32 @@ export class ClientSession {
   readonly record: SessionRecord
   readonly budget: SessionBudget
   readonly startedAt: number
+  readonly listener: Listener
   state: State = { phase: 'greeted' }
   afterConnect: Aftermath = NO_AFTERMATH
   afterHello: Aftermath = NO_AFTERMATH
+  /** Why every message sent by this identity is to be held. */
+  afterAuth: readonly string[] = NO_AFTERMATH.holds
   /** MAIL commands that opened a transaction. */
   transactions = 0
   accepted = 0
   refused = 0
+  /** Credentials offered that nobody believed. */
+  wrongCredentials = 0
   #facts: Session
+  #gone: AbortController | null = null
 
-  constructor(service: SmtpService, id: string, client: Client, { role, address }: Listener) {
+  constructor(service: SmtpService, id: string, client: Client, listener: Listener) {
     const { records, clock, settings } = service.parts
     const trusted = service.trusted.has(client.address)
+    const { role, address } = listener
     this.service = service
+    this.listener = listener
     this.record = records.open(id, client)
     this.budget = new SessionBudget(settings.limits, trusted)
     this.startedAt = clock.monotonic()
-    this.#facts = { id, client, role, listener: address, trusted, hello: null, identity: null }
+    const unknown = { hello: null, tls: null, identity: null }
+    this.#facts = { id, client, role, listener: address, trusted, ...unknown }
   }
 
   get id(): string {
@@ -81,6 +95,20 @@ export class ClientSession {
     this.endTransaction()
   }
 
+  /** Takes over what TLS brings, and forgets what the client said before it (RFC 3207 §4.2). */
+  secured(tls: TlsFacts): void {
+    this.#facts = { ...this.#facts, tls, hello: null, identity: null }
+    this.afterHello = NO_AFTERMATH
+    this.afterAuth = NO_AFTERMATH.holds
+    this.endTransaction()
+  }
+
+  /** From now on the client is who it said. */
+  signedIn(identity: string, holds: readonly string[]): void {
+    this.#facts = { ...this.#facts, identity }
+    this.afterAuth = holds
+  }
+
   /** What a failed plugin left the client to hear at MAIL. */
   get owed(): HookRefusal | null {
     return this.afterConnect.owed ?? this.afterHello.owed
@@ -89,6 +117,19 @@ export class ClientSession {
   /** Whether the connection is gone: an answer would reach nobody, and nothing may be stored. */
   get isGone(): boolean {
     return this.state.phase === 'gone'
+  }
+
+  /** Aborted when the connection is gone. */
+  goneSignal(): AbortSignal {
+    this.#gone ??= new AbortController()
+    if (this.isGone) this.#gone.abort()
+    return this.#gone.signal
+  }
+
+  /** The connection is gone. */
+  left(): void {
+    this.state = { phase: 'gone' }
+    this.#gone?.abort()
   }
 
   /** Back to no transaction, whatever was collected. A connection that is gone stays gone. */

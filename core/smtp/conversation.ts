@@ -5,7 +5,8 @@
 
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
-import type { Client } from '../mail/session.ts'
+import type { Client, TlsFacts } from '../mail/session.ts'
+import { AUTH_UNAVAILABLE, answerChallenge } from './auth.ts'
 import { ClientSession, type Listener } from './client-session.ts'
 import { connect } from './connect.ts'
 import type { Admission } from './connection-counts.ts'
@@ -17,6 +18,7 @@ import {
   say,
   type Violation,
 } from './dialogue-port.ts'
+import { MAX_COMMAND_BYTES, MAX_LINE_BYTES } from './line-limits.ts'
 import { refuse } from './refusal.ts'
 import type { SmtpService } from './service.ts'
 import { troubleOf } from './trouble.ts'
@@ -47,12 +49,25 @@ export class Conversation implements Dialogue {
 
   command(line: Buffer): Step | Promise<Step> {
     const text = line.toString('latin1')
+    const { state } = this.#client
+    if (state.phase === 'authenticating')
+      return this.#guarded('auth', () => answerChallenge(this.#client, state.exchange, text))
     const space = text.indexOf(' ')
     const name = (space < 0 ? text : text.slice(0, space)).toUpperCase()
-    const verb = findVerb(name, text)
+    const verb = findVerb(name, text, this.#client)
     if ('kind' in verb) return this.#counted(verb, 'connect')
     const argument = space < 0 ? '' : withoutSpaces(text.slice(space + 1))
     return this.#run(verb, argument)
+  }
+
+  lineLimit(start: string): number {
+    const isAuth = this.#client.state.phase === 'authenticating' || /^AUTH /i.test(start)
+    return isAuth ? MAX_LINE_BYTES : MAX_COMMAND_BYTES
+  }
+
+  secured(tls: TlsFacts): void {
+    this.#client.secured(tls)
+    this.#client.record.step('tls', { ...tls })
   }
 
   violated(violation: Violation): Reply {
@@ -76,7 +91,7 @@ export class Conversation implements Dialogue {
   ended(cause: string): void {
     const client = this.#client
     const { state } = client
-    client.state = { phase: 'gone' }
+    client.left()
     if (state.phase === 'message') void state.incoming.abandon()
     if (this.#admission === 'admitted') this.#service.connections.leave(client.facts.client.network)
     const by = this.#ending || cause || 'client'
@@ -95,24 +110,29 @@ export class Conversation implements Dialogue {
 
   #run(verb: Verb, argument: string): Step | Promise<Step> {
     const client = this.#client
+    if (verb.isIdle && client.budget.idleCommand()) return this.#tooManyErrors(verb.hook)
+    const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client.state)
+    if (wrong !== null) return this.#counted(say(wrong), verb.hook)
+    return this.#guarded(verb.hook, () => verb.run(client, argument))
+  }
+
+  #guarded(hook: HookName, run: () => Step | Promise<Step>): Step | Promise<Step> {
     try {
-      if (verb.isIdle && client.budget.idleCommand()) return this.#tooManyErrors(verb.hook)
-      const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client.state)
-      if (wrong !== null) return this.#counted(say(wrong), verb.hook)
-      const step = verb.run(client, argument)
-      if (!(step instanceof Promise)) return this.#counted(step, verb.hook)
+      const step = run()
+      if (!(step instanceof Promise)) return this.#counted(step, hook)
       return step.then(
-        (later) => this.#counted(later, verb.hook),
-        (error) => this.#failed(verb.hook, error),
+        (later) => this.#counted(later, hook),
+        (error) => this.#failed(hook, error),
       )
     } catch (error) {
-      return this.#failed(verb.hook, error)
+      return this.#failed(hook, error)
     }
   }
 
   /** Permanent errors are the client's doing and are counted; what is transient may be ours. */
   #counted(step: Step, hook: HookName): Step {
     if (step.kind === 'receive') return this.#receiving(step)
+    if (step.kind === 'secure') return step
     const isError = step.reply.code >= 500 && !step.closes
     return isError && this.#client.budget.error() ? this.#tooManyErrors(hook) : this.#settled(step)
   }
@@ -157,7 +177,8 @@ export class Conversation implements Dialogue {
       return this.#settled(refuse(this.#client, { ...BUG, hook }))
     }
     log.error('local-trouble', { session, hook, trouble, reason: String(error) })
-    return this.#settled(refuse(this.#client, { ...(trouble === 'full' ? FULL : UNAVAILABLE), hook }))
+    const reply = hook === 'auth' ? AUTH_UNAVAILABLE : trouble === 'full' ? FULL : UNAVAILABLE
+    return this.#settled(refuse(this.#client, { ...reply, hook }))
   }
 
   #settled(step: ReplyStep): ReplyStep {

@@ -4,9 +4,10 @@
  * (server.ts); a parser of our own fits behind the same port.
  */
 import type { Reply } from '../mail/reply.ts'
+import type { TlsFacts } from '../mail/session.ts'
 
 /** What the wire does next. */
-export type Step = ReplyStep | ReceiveStep
+export type Step = ReplyStep | ReceiveStep | SecureStep
 
 /** Says `reply`, and ends the connection with it when `closes`. */
 export interface ReplyStep {
@@ -20,6 +21,12 @@ export interface ReceiveStep {
   readonly kind: 'receive'
   readonly reply: Reply
   readonly receiver: Receiver
+}
+
+/** Says `reply` and begins the TLS handshake; nothing the client sent before is heard after it (RFC 3207 §4.2). */
+export interface SecureStep {
+  readonly kind: 'secure'
+  readonly reply: Reply
 }
 
 /** Takes the content of one message: line ends as sent, the dots of RFC 5321 §4.5.2 already taken out. */
@@ -40,6 +47,7 @@ export type Violation =
   | 'control-character'
   | 'line-too-long'
   | 'content-before-354'
+  | 'command-before-tls'
 
 /** One conversation, as the wire sees it. None of these throws or rejects. */
 export interface Dialogue {
@@ -47,6 +55,10 @@ export interface Dialogue {
   greet(): Promise<ReplyStep>
   /** One command line without its CRLF. The wire does not read on until the step is there. */
   command(line: Buffer): Step | Promise<Step>
+  /** Octets this line may have, its CRLF not counted; `start` is its beginning. */
+  lineLimit(start: string): number
+  /** The handshake is done: from now on it is a new session in all but its id (RFC 3207 §4.2). */
+  secured(tls: TlsFacts): void
   /** What to say before closing. */
   violated(violation: Violation): Reply
   /** What to say to a client that was silent for too long, before closing. */

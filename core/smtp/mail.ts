@@ -11,6 +11,8 @@ import { refuse, refuseFor } from './refusal.ts'
 const OK = say(reply(250, '2.1.0', 'Sender accepted'))
 
 export function mail(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  const stranger = signInFirst(client)
+  if (stranger !== null) return stranger
   const path = parsePathArgument(argument, 'FROM:')
   if (!path.ok) return say(syntaxError(path))
   const { address, parameters } = path
@@ -18,6 +20,15 @@ export function mail(client: ClientSession, argument: string): ReplyStep | Promi
   const declared = readParameters(parameters)
   if (declared !== null && typeof declared !== 'number') return say(declared)
   return unavailable(client) ?? tooLarge(client, declared) ?? open(client, formatAddress(address), declared)
+}
+
+/** Submission is for people we know (RFC 6409 §4.3); whom we know shows only inside TLS (RFC 8314 §3.3). */
+function signInFirst(client: ClientSession): ReplyStep | null {
+  const { role, tls, identity } = client.facts
+  if (role !== 'submission' || identity !== null) return null
+  const [text, reason] =
+    tls === null ? ['Issue a STARTTLS command first', 'TLS_REQUIRED'] : ['Sign in first', 'AUTH_REQUIRED']
+  return refuse(client, { hook: 'mail', code: 530, status: '5.7.0', text, reason })
 }
 
 /** Why no transaction can be opened now, whoever asks. */
@@ -58,6 +69,7 @@ async function open(
   if (refusal !== null) return refuseFor(client, 'mail', refusal, { reversePath })
   transaction.hold(client.afterConnect.holds)
   transaction.hold(client.afterHello.holds)
+  transaction.hold(client.afterAuth)
   transaction.hold(holdReasons(actions))
   if (!client.isGone) client.state = { phase: 'transaction', transaction }
   client.record.step('mail', { reversePath, declaredSize })

@@ -1,4 +1,5 @@
 /** What the server role needs of the other rooms, as narrow as it needs it. */
+import type { SecureContext } from 'node:tls'
 import type { HookRunner } from '../hooks/runner.ts'
 import type { Content } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
@@ -47,16 +48,48 @@ export type ReadChunk = (
   chunkBytes: number,
 ) => Promise<Uint8Array | undefined> | Uint8Array | undefined
 
+/** The certificate clients are shown. */
+export interface ServerCertificate {
+  /** In force now; another one after the files have changed. */
+  readonly context: SecureContext
+}
+
+/** What a client offers to be believed. */
+export interface OfferedCredentials {
+  readonly name: string
+  readonly password: string
+  /** The network failures are counted by. */
+  readonly network: string
+  /** Aborted when the client is gone: nobody waits for the answer. */
+  readonly signal: AbortSignal
+}
+
+/** What came of it. `busy` and `unavailable`: nothing is known of the password, and `reason` is for the log. */
+export type Verification =
+  | { readonly kind: 'verified'; readonly identity: string }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'busy' | 'unavailable'; readonly reason: string }
+
+/** The file of users. */
+export interface Credentials {
+  /** Takes its time about a wrong password, so that guessing is slow. */
+  verify(offered: OfferedCredentials): Promise<Verification>
+}
+
 /** Everything the composition root hands in. */
 export interface SmtpParts {
   readonly settings: SmtpSettings
-  readonly hooks: Pick<HookRunner, 'ask'>
+  readonly hooks: Pick<HookRunner, 'ask' | 'hasSubscribers'>
   readonly records: DecisionRecords
   readonly accepting: Accepting
   readonly spool: MessageSpool
   readonly readChunk: ReadChunk
   readonly freeSpace: FreeSpace
   readonly newQueueId: () => string
+  /** null without a certificate: every listener is `tls: off`. */
+  readonly tls: ServerCertificate | null
+  /** null without a file of users: only plugins can let somebody sign in. */
+  readonly credentials: Credentials | null
   readonly clock: Clock
   readonly log: Log
 }

@@ -1,27 +1,34 @@
 /**
- * The wire of the server role, and the only file that knows smtp-server. It splits command lines and watches the
- * socket for us; what is said and done is decided behind the Dialogue port. Message content does not go through its
- * data stream: that takes out dots behind bare line feeds too, and one turn of the event loop for each.
+ * The wire of the server role. Only this file and parser.ts know smtp-server. It splits command lines and watches the
+ * socket for us; what is said and done is decided behind the Dialogue port. TLS is Node's own. Message content does not
+ * go through its data stream: that takes out dots behind bare line feeds too, and one turn of the event loop for each.
  *
  * Members of smtp-server that are not public are used here; test/core/smtp/smtp-server-contract.test.ts names them.
  */
 import type { Server, Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
+import type { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import { formatReply, type Reply } from '../mail/reply.ts'
 import { newSessionId } from '../observe/identifier.ts'
 import { clientOf } from './client-network.ts'
 import type { Listener } from './client-session.ts'
-import { bareLineFeed } from './content-check.ts'
 import { Conversation } from './conversation.ts'
-import { DataReader } from './data-reader.ts'
-import type { Dialogue, Receiver, ReceiveStep, ReplyStep, Step, Violation } from './dialogue-port.ts'
+import type {
+  Dialogue,
+  Receiver,
+  ReceiveStep,
+  ReplyStep,
+  SecureStep,
+  Step,
+  Violation,
+} from './dialogue-port.ts'
+import { Parser } from './parser.ts'
 import type { SmtpParts } from './ports.ts'
 import { SmtpService } from './service.ts'
+import { secureSocket } from './tls-socket.ts'
 
-/** RFC 5321 §4.5.3.1.4 asks for 512 octets, extensions for more; nothing we know of needs as much as this. */
-const MAX_COMMAND_BYTES = 2_048
 const CR = 0x0d
 
 type Done = (error?: Error | null) => void
@@ -44,8 +51,14 @@ export class SmtpServer {
     return this.#service.counters
   }
 
-  /** Takes over every connection that `server`, already listening, accepts. Closing it remains the caller's. */
+  /**
+   * Takes over every connection that `server`, already listening, accepts. Closing it remains the caller's.
+   *
+   * @throws when the listener is to offer TLS and there is no certificate
+   */
   attach(server: Server, listener: Listener): void {
+    if (listener.tls !== 'off' && this.#service.parts.tls === null)
+      throw new Error(`no certificate for ${listener.address}`)
     this.#listeners.push(listener)
     server.on('connection', (socket) => this.#converse(socket, listener))
   }
@@ -84,12 +97,20 @@ export class SmtpServer {
     const connection = this.#engine.connect(socket, {
       id,
       dialogue,
+      tls: listener.tls === 'implicit' ? 'first' : 'later',
+      context: () => this.#context(),
       ended: () => this.#ended(connection),
       // Said so that the system is not asked; nobody reads them.
       localAddress: listener.address,
       localPort: 1,
     })
     this.#open.set(connection, listener)
+  }
+
+  #context(): SecureContext {
+    const { tls } = this.#service.parts
+    if (tls === null) throw new Error('there is no certificate')
+    return tls.context
   }
 
   #ended(connection: Connection): void {
@@ -101,6 +122,10 @@ export class SmtpServer {
 interface ConnectionOptions extends SMTPConnectionOptions {
   readonly id: string
   readonly dialogue: Dialogue
+  /** `first`: the handshake comes before the greeting (RFC 8314 §3). */
+  readonly tls: 'first' | 'later'
+  /** The certificate in force at this moment. */
+  readonly context: () => SecureContext
   readonly ended: () => void
 }
 
@@ -125,18 +150,18 @@ class Engine extends SMTPServer {
 /** One socket: writes replies, keeps their order, and knows when the client owes us something. */
 class Connection extends SMTPConnection {
   readonly #dialogue: Dialogue
-  readonly #ended: () => void
+  readonly #options: ConnectionOptions
   readonly #idleMs: number
   /** The client waits for us, so silence is ours. */
   #owesReply = true
   #isGreeted = false
-  /** Error code of the socket; '' without one. */
+  /** Error code of the socket or of TLS; '' without one. */
   #cause = ''
 
   constructor(engine: Engine, socket: Socket, options: ConnectionOptions) {
     super(engine, socket, options)
     this.#dialogue = options.dialogue
-    this.#ended = options.ended
+    this.#options = options
     this.#idleMs = engine.idleMs
   }
 
@@ -144,13 +169,29 @@ class Connection extends SMTPConnection {
     return this.#isGreeted
   }
 
-  /** Reads from the first moment on, so that what is said before the greeting is heard. */
+  get dialogue(): Dialogue {
+    return this.#dialogue
+  }
+
   override init(): void {
-    this._setListeners(ignore)
+    this._socket.on('close', () => this._onClose())
+    this._socket.on('error', (error) => this._onError(error))
+    if (this.#options.tls === 'first') this.#handshake(() => this.#greet())
+    else this.#greet()
+  }
+
+  /** Reads from the first moment on, so that what is said before the greeting is heard. */
+  #greet(): void {
+    this.#read()
     void this.#dialogue.greet().then((step) => {
       this.#isGreeted = true
       this.#act(step, ignore)
     })
+  }
+
+  #read(): void {
+    this._armTimeout()
+    if (this._parser instanceof Parser) this._socket.pipe(this._parser)
   }
 
   /** Ends the connection if we are draining and it has nothing to finish. */
@@ -181,6 +222,10 @@ class Connection extends SMTPConnection {
       this.violated('control-character')
       return done()
     }
+    if (line.length > this.#dialogue.lineLimit(line.toString('latin1', 0, 8))) {
+      this.violated('line-too-long')
+      return done()
+    }
     this.#owesReply = true
     const step = this.#dialogue.command(line)
     if (step instanceof Promise) void step.then((later) => this.#act(later, done))
@@ -188,6 +233,7 @@ class Connection extends SMTPConnection {
   }
 
   #act(step: Step, done: Done): void {
+    if (step.kind === 'secure') return this._whenWritable(() => this.#secure(step, done))
     this.#owesReply = false
     if (step.kind === 'receive') return this._whenWritable(() => this.#receive(step, done))
     if (this._closing || this._closed) return done()
@@ -212,6 +258,47 @@ class Connection extends SMTPConnection {
       parser.goAhead()
       this.#say(step.reply)
     })
+  }
+
+  /** Before 220 the parser is let go on: whatever it finds was sent in the clear, to be heard inside TLS (RFC 3207 §6). */
+  #secure(step: SecureStep, done: Done): void {
+    const parser = this._parser
+    if (!(parser instanceof Parser)) return done()
+    parser.shut()
+    process.nextTick(() => {
+      done()
+      if (this._closing || this._closed) return
+      if (parser.holdsMore) return this.violated('command-before-tls')
+      this.#say(step.reply)
+      this._socket.unpipe(parser)
+      parser.isClosed = true
+      this.#handshake(() => {
+        this.#owesReply = false
+        this.#read()
+        this.leave()
+      })
+    })
+  }
+
+  /** A parser of its own for what is said inside TLS: nothing that was said before gets there. */
+  #handshake(secured: () => void): void {
+    const plain = this._socket
+    plain.setTimeout(0)
+    const secure = secureSocket(plain, {
+      context: this.#options.context(),
+      idleMs: this.#idleMs,
+      secured: (tls) => {
+        if (this._closing || this._closed) return
+        this.#dialogue.secured(tls)
+        secured()
+      },
+      failed: (cause) => {
+        this.#cause ||= cause
+      },
+    })
+    secure.on('close', () => this._onClose())
+    this._socket = secure
+    this._parser = this._createParser()
   }
 
   #say(reply: Reply): void {
@@ -240,92 +327,14 @@ class Connection extends SMTPConnection {
 
   /** 'close' follows, and says it. */
   override _onError(error: Error & { code?: string | undefined }): void {
-    this.#cause = error.code ?? error.name
+    this.#cause ||= error.code ?? error.name
   }
 
   override _onClose(): void {
     if (this._closed) return
     super._onClose()
     this.#dialogue.ended(this.#cause)
-    this.#ended()
-  }
-}
-
-/** Command lines and message content out of the octets of one socket. */
-class Parser extends SMTPStream {
-  readonly #connection: Connection
-  #endedInCr = false
-  #incoming: { readonly reader: DataReader; readonly receiver: Receiver; isOpen: boolean } | null = null
-
-  constructor(connection: Connection) {
-    super({ maxCommandLength: MAX_COMMAND_BYTES })
-    this.#connection = connection
-    // Only a command line that is too long is an error of the stream, and it was answered before.
-    this.on('error', ignore)
-  }
-
-  /** What follows is content for `receiver`; until `goAhead` it is sent too early. */
-  expect(receiver: Receiver): void {
-    this._dataMode = true
-    this.#incoming = { reader: new DataReader(), receiver, isOpen: false }
-  }
-
-  goAhead(): void {
-    if (this.#incoming !== null) this.#incoming.isOpen = true
-  }
-
-  override oncommand(line: Buffer, done?: () => void): void {
-    this.#connection._onCommand(line, done)
-  }
-
-  /** smtp-server takes a bare LF for the end of a line, so that is looked for first. */
-  override _write(chunk: Buffer, encoding: BufferEncoding | 'buffer', next: Done): void {
-    if (this.isClosed || chunk.length === 0) return next()
-    if (!this.#connection.isGreeted) return this.#violated('early-talker', next)
-    if (this._dataMode) return this._feedDataStream(chunk, next)
-    const bareLf = bareLineFeed(chunk, this.#endedInCr)
-    this.#endedInCr = chunk[chunk.length - 1] === CR
-    if (bareLf < 0) return super._write(chunk, encoding, next)
-    // The commands before it were whole and are answered in their turn.
-    super._write(chunk.subarray(0, bareLf), encoding, (error) => {
-      if (error || this.isClosed) next(error)
-      else if (this._dataMode) this._write(chunk.subarray(bareLf), encoding, next)
-      else this.#violated('bare-line-feed', next)
-    })
-  }
-
-  override _feedDataStream(chunk: Buffer, next: Done): void {
-    const incoming = this.#incoming
-    if (incoming === null || !incoming.isOpen) return this.#violated('content-before-354', next)
-    const content = incoming.reader.take(chunk)
-    const taken = content.length === 0 ? undefined : incoming.receiver.write(content)
-    if (taken === undefined) this.#afterContent(incoming, next)
-    else if (taken instanceof Promise) void taken.then(() => this.#afterContent(incoming, next))
-    else this.#connection.breakOff(taken, next)
-  }
-
-  #afterContent({ reader, receiver }: { reader: DataReader; receiver: Receiver }, next: Done): void {
-    const { rest } = reader
-    if (rest === null) return next()
-    this._dataMode = false
-    this._remainder = ''
-    this.#incoming = null
-    this.#endedInCr = false
-    this.#connection.endOfData(receiver, () => this._write(rest, 'buffer', next))
-  }
-
-  override _commandTooLong(): Error {
-    this._remainder = ''
-    this.#connection.violated('line-too-long')
-    return new Error('Command line too long')
-  }
-
-  /** The connection ended within a line: half a command is none. */
-  override _flushData(): void {}
-
-  #violated(violation: Violation, next: Done): void {
-    this.#connection.violated(violation)
-    next()
+    this.#options.ended()
   }
 }
 

@@ -1,12 +1,14 @@
 /** The verbs: what each needs, and who handles it (RFC 5321 §4.1.1, §4.1.4). */
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
+import { auth, mayAuthenticate } from './auth.ts'
 import type { ClientSession, State } from './client-session.ts'
 import { data } from './data.ts'
 import { type Step, say, sayAndClose } from './dialogue-port.ts'
 import { ehlo, helo } from './helo.ts'
 import { mail } from './mail.ts'
 import { rcpt } from './rcpt.ts'
+import { mayStartTls, startTls } from './starttls.ts'
 
 export interface Verb {
   /** `ready`: HELO was given and no transaction is open. `transaction`: MAIL was accepted. */
@@ -16,19 +18,28 @@ export interface Verb {
   readonly isIdle: boolean
   /** The hook its refusals are booked under. */
   readonly hook: HookName
+  /** Whether this listener has it at all. */
+  isAvailable(client: ClientSession): boolean
   /** @param argument without the spaces around it */
   run(client: ClientSession, argument: string): Step | Promise<Step>
 }
 
-const idle = { needs: 'nothing', argument: 'any', isIdle: true, hook: 'connect' } as const
-const hello = { needs: 'nothing', argument: 'any', isIdle: true, hook: 'helo' } as const
+const always = { isAvailable: () => true }
+const idle = { ...always, needs: 'nothing', argument: 'any', isIdle: true, hook: 'connect' } as const
+const hello = { ...idle, hook: 'helo' } as const
+const step = { ...always, argument: 'any', isIdle: false } as const
 
 const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['HELO', { ...hello, run: helo }],
   ['EHLO', { ...hello, run: ehlo }],
-  ['MAIL', { needs: 'ready', argument: 'any', isIdle: false, hook: 'mail', run: mail }],
-  ['RCPT', { needs: 'transaction', argument: 'any', isIdle: false, hook: 'rcpt', run: rcpt }],
-  ['DATA', { needs: 'transaction', argument: 'none', isIdle: false, hook: 'data', run: data }],
+  [
+    'STARTTLS',
+    { ...step, needs: 'ready', argument: 'none', hook: 'helo', isAvailable: mayStartTls, run: startTls },
+  ],
+  ['AUTH', { ...step, needs: 'ready', hook: 'auth', isAvailable: mayAuthenticate, run: auth }],
+  ['MAIL', { ...step, needs: 'ready', hook: 'mail', run: mail }],
+  ['RCPT', { ...step, needs: 'transaction', hook: 'rcpt', run: rcpt }],
+  ['DATA', { ...step, needs: 'transaction', argument: 'none', hook: 'data', run: data }],
   ['RSET', { ...idle, argument: 'none', run: rset }],
   ['NOOP', { ...idle, run: () => NOOP }],
   ['VRFY', { ...idle, run: vrfy }],
@@ -38,7 +49,7 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
 
 /** Verbs that exist elsewhere and not here, so that nobody takes them for typing errors (RFC 5321 §4.2.4). */
 const NOT_IMPLEMENTED: ReadonlySet<string> = new Set(
-  'AUTH BDAT BURL ETRN EXPN LHLO SAML SEND SOML STARTTLS TURN XCLIENT XFORWARD'.split(' '),
+  'BDAT BURL ETRN EXPN LHLO SAML SEND SOML TURN XCLIENT XFORWARD'.split(' '),
 )
 
 const NOOP = say(reply(250, '2.0.0', 'OK'))
@@ -46,10 +57,11 @@ const HELP = say(reply(214, '2.0.0', 'HELO EHLO MAIL RCPT DATA RSET NOOP VRFY QU
 const RESET = say(reply(250, '2.0.0', 'Reset'))
 
 /** The verb of this name, or the step that says there is none. `line` is the whole command. */
-export function findVerb(name: string, line: string): Verb | Step {
+export function findVerb(name: string, line: string, client: ClientSession): Verb | Step {
   const verb = VERBS.get(name)
-  if (verb !== undefined) return verb
-  if (NOT_IMPLEMENTED.has(name)) return say(reply(502, '5.5.1', `${name} is not implemented`))
+  if (verb?.isAvailable(client)) return verb
+  if (verb !== undefined || NOT_IMPLEMENTED.has(name))
+    return say(reply(502, '5.5.1', `${name} is not implemented`))
   const unknown = reply(500, '5.5.2', 'Command not recognized')
   // A web browser sent here by somebody else: nothing it says next was meant for us.
   return / HTTP\/\d/i.test(line) ? sayAndClose(unknown) : say(unknown)

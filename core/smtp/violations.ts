@@ -10,4 +10,6 @@ export const VIOLATIONS: { readonly [violation in Violation]: Reply } = {
   'line-too-long': reply(500, '5.5.6', 'Command line too long'),
   // Clients that send content unasked do not hear refusals either (RFC 2920 §3.1).
   'content-before-354': reply(503, '5.5.1', 'Wait for 354 before you send the message'),
+  // Somebody in between may have added it, to be taken for the client's own words inside TLS (RFC 3207 §6).
+  'command-before-tls': reply(503, '5.5.1', 'Wait for 220 and the TLS handshake before you go on'),
 }

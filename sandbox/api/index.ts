@@ -39,6 +39,12 @@ export interface PluginRefusal extends Why {
   readonly text: string
 }
 
+/** What only the hook `auth` may return besides. */
+export interface PluginAcceptance {
+  readonly kind: 'accept'
+  readonly identity: string
+}
+
 export interface PluginNote extends Why {
   readonly kind: 'pass'
   readonly text: string
@@ -70,6 +76,16 @@ export function disconnect(status: string, text: string, why: Why = {}): PluginR
 /** No opinion, and why: nothing changes for the mail, `explain` shows the reason. */
 export function pass(text: string, why: Why = {}): PluginNote {
   return { kind: 'pass', text, ...why }
+}
+
+/**
+ * At `auth`, with the permission `credentials`: the client is who this says. Plugins asked later may still refuse; of
+ * several acceptances the first one counts.
+ *
+ * @param identity what `session.identity` is from now on: 1 to 255 printable characters
+ */
+export function accept(identity: string): PluginAcceptance {
+  return { kind: 'accept', identity }
 }
 
 /** Values kept between sessions; keys must match a pattern of the permission `kv`. */
@@ -153,6 +169,8 @@ export interface Permissions {
   readonly 'relay.grant'?: true
   /** Critical: destinations it may send mail to; literal, or with one `*` at the end. */
   readonly 'route.set'?: readonly string[]
+  /** Critical: sees passwords at `auth`, and says with `accept` who a client is. */
+  readonly credentials?: true
 }
 
 /** Schema of a plugin's configuration: a small part of JSON Schema, checked inside the plughost. */
@@ -241,8 +259,10 @@ export type Hooks<C> = {
     event: HookEvents[H],
     tools: Tools,
     config: C,
-  ) => HookAnswer | Promise<HookAnswer>
+  ) => AnswerAt<H> | Promise<AnswerAt<H>>
 }
+
+type AnswerAt<H> = H extends 'auth' ? HookAnswer | PluginAcceptance : HookAnswer
 
 export interface PluginDefinition<S extends ConfigSchema | undefined> {
   /** Lower-case letters, digits and hyphens, at most 40. */

@@ -196,7 +196,8 @@ export class Chains {
     if (answer === undefined && actions === undefined) return this.#report(call, [plugin, 0, 0, 0])
     this.#report(call, [plugin, 1, 0, 0, [answer ?? null, actions ?? []]])
     const kind = (answer as { kind?: unknown } | null | undefined)?.kind
-    if (kind !== undefined && kind !== 'pass') this.#end(call)
+    const goesOn = kind === undefined || kind === 'pass' || (kind === 'accept' && call.head.hook === 'auth')
+    if (!goesOn) this.#end(call)
   }
 
   #fault(call: Call, plugin: number, kind: string, message: string, stack: string): void {

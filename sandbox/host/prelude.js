@@ -270,7 +270,14 @@
       const answer =
         value === undefined || value === null
           ? null
-          : { kind: value.kind, status: value.status, text: value.text, code: value.code, facts: value.facts }
+          : {
+              kind: value.kind,
+              status: value.status,
+              text: value.text,
+              code: value.code,
+              facts: value.facts,
+              identity: value.identity,
+            }
       const json = stringify(answer)
       if (json === undefined) throw new TypeErrorClass('a hook must return an answer or nothing')
       command(['v', call.id, answer, call.actions])

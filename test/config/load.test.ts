@@ -14,7 +14,9 @@ test('an empty file gives every default', () => {
     file: '/etc/postern/postern.yaml',
     hostname: 'mx.example.test',
     postmaster: null,
-    listeners: [{ host: '127.0.0.1', port: 2525, role: 'mx' }],
+    listeners: [{ host: '127.0.0.1', port: 2525, role: 'mx', tls: 'off' }],
+    tls: null,
+    users: null,
     domains: {},
     relay: { networks: [] },
     outbound: { route: null },
@@ -192,7 +194,10 @@ test('the configuration npm start runs loads, and keeps its mail in var at the t
   const loaded = loadConfig('config/postern.yaml', {})
   assert.ok(loaded.ok)
   const { config } = loaded
-  assert.deepEqual(config.listeners, [{ host: '127.0.0.1', port: 2525, role: 'mx' }])
+  assert.deepEqual(config.listeners, [
+    { host: '127.0.0.1', port: 2525, role: 'mx', tls: 'starttls' },
+    { host: '127.0.0.1', port: 2587, role: 'submission', tls: 'starttls' },
+  ])
   assert.equal(config.store.directory, resolve('var'))
   assert.equal(config.admin.socket, resolve('var/control.sock'))
   assert.equal(config.domains['example.test']?.deliver, `maildir:${resolve('var/mail')}`)

@@ -5,18 +5,6 @@ import { parseConfig } from '../../config/load.ts'
 
 const notBuilt: readonly (readonly [text: string, place: string, sentence: string, remedy: string])[] = [
   [
-    'tls: { certificate: a.pem, key: b.pem }',
-    '1:1',
-    'Setting "tls" is not built yet.',
-    'remove it, and let a proxy in front speak TLS if you need it',
-  ],
-  [
-    'users: ./users',
-    '1:1',
-    'Setting "users" is not built yet.',
-    'remove it, and list the clients that may send anywhere under relay.networks',
-  ],
-  [
     'dkim: {}',
     '1:1',
     'Setting "dkim" is not built yet.',
@@ -35,22 +23,10 @@ const notBuilt: readonly (readonly [text: string, place: string, sentence: strin
     'write ${env:NAME} or ${file:PATH} in the setting that needs the secret',
   ],
   [
-    'listeners: [{ address: "127.0.0.1:2587", role: submission }]',
-    '1:48',
-    'Setting "listeners[0].role": "submission" is not built yet.',
-    'use "role: mx" and list the clients that may send anywhere under relay.networks',
-  ],
-  [
     'listeners: [{ address: "127.0.0.1:2424", role: lmtp }]',
     '1:48',
     'Setting "listeners[0].role": "lmtp" is not built yet.',
     'use "role: mx" and list the clients that may send anywhere under relay.networks',
-  ],
-  [
-    'listeners: [{ address: "127.0.0.1:2465", tls: implicit }]',
-    '1:42',
-    'Setting "listeners[0].tls" is not built yet.',
-    'remove it, and let a proxy in front speak TLS if you need it',
   ],
   [
     'listeners: [{ address: "127.0.0.1:2525", proxy: { from: [10.0.0.0/8] } }]',

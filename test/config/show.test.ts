@@ -20,6 +20,8 @@ postmaster: null
 listeners:
   - address: 127.0.0.1:2525
     role: mx
+    tls: off
+users: null
 domains:
   example.test:
     deliver: smtp://192.0.2.1:25
@@ -65,6 +67,7 @@ stopTimeout: 30s
 
 const files = ['config/postern.yaml', 'config/examples/inbound.yaml', 'config/examples/smarthost.yaml']
 const texts = [
+  'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
   'limits: off',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
   'plugins: [{ path: ./x.ts, config: { a: [1, { b: null }], "c d": "- e: #" }, grant: { relay.grant: true }, onError: skip }]',
@@ -85,5 +88,7 @@ function loaded(text: string): Extract<LoadedConfig, { ok: true }> {
 }
 
 function withoutPlaces({ config }: Extract<LoadedConfig, { ok: true }>): unknown {
-  return structuredClone({ ...config, plugins: config.plugins.map((plugin) => ({ ...plugin, place: '' })) })
+  const plugins = config.plugins.map((plugin) => ({ ...plugin, place: '' }))
+  const tls = config.tls === null ? null : { ...config.tls, place: '' }
+  return structuredClone({ ...config, plugins, tls })
 }

@@ -60,7 +60,7 @@ const cases: readonly (readonly [string, PluginConfig, readonly RegExp[]])[] = [
     plugin(shape('hooks: { recipient() {}, rcp() {} }')),
     [
       /^P1003 {2}\S*mine\.ts:4:12 {2}There is no hook called "recipient"\./,
-      /connect, helo, mail, rcpt|Hooks: connect/,
+      /connect, helo, auth, mail, rcpt|Hooks: connect/,
     ],
   ],
   ['no default export', plugin('export const nothing = 1\n'), [/^P1009 .*must export default definePlugin/]],

@@ -1,6 +1,7 @@
 /** The policy the dialogues are played against: what is asked for in the address, the name or the subject happens. */
 
 import type { Answer, Fault } from '../../core/mail/answer.ts'
+import type { Credentials } from '../../core/smtp/ports.ts'
 import { defer, disconnect, fault, pass, reject, type TestPlugin } from '../core/smtp/panel.ts'
 import { relayControl } from '../core/smtp/test-server.ts'
 
@@ -15,6 +16,16 @@ const SAID: Readonly<Record<string, () => Answer | Fault>> = {
 function said(text: string): Answer | Fault {
   const word = Object.keys(SAID).find((candidate) => text.includes(candidate))
   return word === undefined ? pass() : (SAID[word] as () => Answer | Fault)()
+}
+
+/** Alice's password is `wonderland`; who is called after a verdict gets it. */
+export const credentials: Credentials = {
+  verify: async ({ name, password }) => {
+    if (name === 'busy' || name === 'unavailable') return { kind: name, reason: 'asked for' }
+    return name === 'alice' && password === 'wonderland'
+      ? { kind: 'verified', identity: 'alice@example.test' }
+      : { kind: 'wrong' }
+  },
 }
 
 export const policy: readonly TestPlugin[] = [

@@ -4,6 +4,7 @@
  *     # comment              says why, with the section of the RFC; the first one is the name of the test
  *     limit NAME NUMBER      before anything else: a limit of the server
  *     trust NETWORK          before anything else: a network of `relay.networks`
+ *     listener ROLE TLS      before anything else: as in `listener submission starttls`
  *     c connect              client c connects; done by itself when c is first mentioned
  *     c -> TEXT              c sends a line and CRLF
  *     c ~> "TEXT" * 3        c sends exactly these octets (a JSON string, one character an octet), three times
@@ -12,15 +13,19 @@
  *     c <* CODE              the next reply c hears, of one or more lines, begins with this code
  *     c <* CODE * 3          and so do the two behind it
  *     c <. closed            the server closes, and has said nothing more
+ *     c closes               the server closes, whatever it has said
  *     c <. silence           nothing is said for a while
+ *     c secure               c does the TLS handshake
  *     c drop                 c is gone, without QUIT
  *     stored NUMBER          so many messages are stored now
  *     stored ~ "TEXT"        the newest stored message contains these octets
  */
 import assert from 'node:assert/strict'
+import type { Listener } from '../../core/smtp/client-session.ts'
 import type { TestClient } from '../core/smtp/test-client.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
-import { policy } from './dialogue-policy.ts'
+import { credentials, policy } from './dialogue-policy.ts'
+import { testCertificate } from './test-certificate.ts'
 
 const SILENCE_MS = 60
 
@@ -28,6 +33,7 @@ export interface Dialogue {
   readonly name: string
   readonly limits: Readonly<Record<string, number>>
   readonly networks: readonly string[]
+  readonly listener: Listener
   readonly steps: readonly { readonly number: number; readonly text: string }[]
 }
 
@@ -36,21 +42,30 @@ export function parseDialogue(text: string): Dialogue {
   const lines = text.split('\n').map((line, index) => ({ number: index + 1, text: line.trimStart() }))
   const limits: Record<string, number> = {}
   const networks: string[] = []
+  let listener: Listener = { role: 'mx', address: '127.0.0.1:25', tls: 'off' }
   const steps: { number: number; text: string }[] = []
   for (const line of lines) {
     if (line.text === '' || line.text.startsWith('#')) continue
     const [word, name = '', value = ''] = line.text.split(' ')
     if (word === 'limit') limits[name] = Number(value)
     else if (word === 'trust') networks.push(name)
+    else if (word === 'listener') listener = { ...listener, role: name, tls: value } as Listener
     else steps.push(line)
   }
   const first = lines.find((line) => line.text.startsWith('#'))
-  return { name: first?.text.slice(1).trim() ?? 'without a name', limits, networks, steps }
+  return { name: first?.text.slice(1).trim() ?? 'without a name', limits, networks, listener, steps }
 }
 
 /** Plays a dialogue against a server of its own. */
-export async function playDialogue({ limits, networks, steps }: Dialogue): Promise<void> {
-  const server = await TestServer.start({ plugins: policy, limits, settings: { relay: { networks } } })
+export async function playDialogue({ limits, networks, listener, steps }: Dialogue): Promise<void> {
+  const server = await TestServer.start({
+    plugins: policy,
+    limits,
+    settings: { relay: { networks } },
+    listener,
+    tls: testCertificate(),
+    credentials,
+  })
   const clients = new Map<string, TestClient>()
   try {
     for (const { number, text } of steps) {
@@ -73,6 +88,8 @@ async function play(server: TestServer, clients: Map<string, TestClient>, text: 
   if (action === 'connect') return
   const client = clients.get(name) as TestClient
   if (action === 'drop') return client.destroy()
+  if (action === 'closes') return void (await client.closed())
+  if (action === 'secure') return void (await client.secure())
   const sign = action.slice(0, 2)
   const rest = action.slice(3)
   if (sign === '->') client.say(rest)

@@ -76,6 +76,7 @@ const SESSION: Session = {
   listener: '198.51.100.1:25',
   trusted: false,
   hello: { verb: 'EHLO', name: 'client.example' },
+  tls: null,
   identity: null,
 }
 

@@ -33,21 +33,11 @@ export class SmtpSink implements AsyncDisposable {
 
   static async start(): Promise<SmtpSink> {
     const folder = await TemporaryFolder.make()
-    const dumps = join(folder.path, 'dumps')
-    await mkdir(dumps)
-    // As root it wants another user to become, who must be able to write there.
-    await chmod(dumps, 0o777)
-    const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
-    const port = await freePort()
-    // Its folder is the working directory: a new user could not find its way there from the top.
-    const group = startPeer('smtp-sink', [...user, '-d', 'mail.', `127.0.0.1:${port}`, BACKLOG], dumps)
-    const sink = new SmtpSink(port, folder, group)
     try {
-      await until(() => group.ended !== null || isListening(port), 'smtp-sink to listen')
-      if (group.ended !== null) throw new Error(`smtp-sink did not start: ${group.stderr}`)
-      return sink
+      const port = await freePort()
+      return new SmtpSink(port, folder, await startSink(port, join(folder.path, 'dumps')))
     } catch (error) {
-      await sink[Symbol.asyncDispose]()
+      await folder[Symbol.asyncDispose]()
       throw error
     }
   }
@@ -66,6 +56,23 @@ export class SmtpSink implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#group.kill()
     await this.#folder[Symbol.asyncDispose]()
+  }
+}
+
+/** Its folder is the working directory: the user it becomes could not find the way there from the top. */
+async function startSink(port: number, folder: string): Promise<ProcessGroup> {
+  await mkdir(folder)
+  // As root it wants another user to become, who must be able to write there.
+  await chmod(folder, 0o777)
+  const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  const group = startPeer('smtp-sink', [...user, '-d', 'mail.', `127.0.0.1:${port}`, BACKLOG], folder)
+  try {
+    await until(() => group.ended !== null || isListening(port), 'smtp-sink to listen')
+    if (group.ended !== null) throw new Error(`smtp-sink did not start: ${group.stderr}`)
+    return group
+  } catch (error) {
+    await group.kill()
+    throw error
   }
 }
 

@@ -5,6 +5,7 @@ import type { Problem } from '../../../config/problem.ts'
 import { type CommandLine, formatProblems } from '../command-line.ts'
 import { CommandFault, EXIT, type ExitCode } from '../exit-code.ts'
 import { counted } from '../quantity.ts'
+import type { Rooms } from '../rooms.ts'
 
 export function configCommand(line: CommandLine): Command {
   const command = new Command('config')
@@ -26,11 +27,15 @@ export function configCommand(line: CommandLine): Command {
 
 async function check(line: CommandLine, file: string): Promise<ExitCode> {
   const loaded = await line.loadConfig(file)
-  const problems = loaded.ok ? await line.rooms.checkPlugins(loaded.config) : loaded.problems
+  const problems = loaded.ok ? await checkParts(line.rooms, loaded.config) : loaded.problems
   if (line.json) line.output.json({ file, ok: problems.length === 0, problems })
   else if (problems.length > 0) line.output.print(`${formatProblems(problems)}\n\n${verdict(file, problems)}`)
   else if (loaded.ok) line.output.print(`${file} is fine: ${contents(loaded.config)}.`)
   return problems.length === 0 ? EXIT.fine : EXIT.problem
+}
+
+async function checkParts(rooms: Rooms, config: Config): Promise<readonly Problem[]> {
+  return [...(await rooms.checkCertificate(config)), ...(await rooms.checkPlugins(config))]
 }
 
 function verdict(file: string, problems: readonly Problem[]): string {

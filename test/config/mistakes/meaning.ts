@@ -35,6 +35,22 @@ Fix: give each its own port`,
 Fix: give each its own port`,
   },
   {
+    name: 'a submission listener without TLS',
+    text: 'listeners: [{ address: "127.0.0.1:2587", role: submission, tls: off }]\n',
+    report: `P1109  postern.yaml:1:65  Setting "listeners[0].tls": a submission listener needs TLS, for people sign in there.
+   1 | listeners: [{ address: "127.0.0.1:2587", role: submission, tls: off }]
+     |                                                                 ^^^
+Fix: write  tls: starttls  or  tls: implicit`,
+  },
+  {
+    name: 'a certificate without its key',
+    text: 'tls: { certificate: ./cert.pem }\n',
+    report: `P1108  postern.yaml:1:1  Setting "key" is missing in "tls".
+   1 | tls: { certificate: ./cert.pem }
+     | ^^^
+Fix: add  key: /etc/postern/privkey.pem`,
+  },
+  {
     name: 'a domain in letters DNS does not have',
     text: 'domains: { bücher.example: { deliver: "discard:" } }\n',
     report: `P1122  postern.yaml:1:12  "bücher.example" is not a domain name.

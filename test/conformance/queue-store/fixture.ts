@@ -37,6 +37,7 @@ export const ORIGIN: Origin = {
   session: 's_bcdfghjklmnpqrst',
   client: { address: '192.0.2.1', port: 50_123, network: '192.0.2.1' },
   hello: { verb: 'EHLO', name: 'client.example' },
+  tls: null,
   identity: null,
 }
 

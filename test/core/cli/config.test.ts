@@ -13,7 +13,7 @@ const noProblems = { checkPlugins: async () => [] }
 test('a good configuration is fine, and says what is in it', async () => {
   const { code, stdout } = await runHere(['config', 'check'], noProblems)
   assert.equal(code, 0)
-  assert.match(stdout, /^config\/postern\.yaml is fine: 1 listener, 1 domain, \d plugins\.\n$/)
+  assert.match(stdout, /^config\/postern\.yaml is fine: 2 listeners, 1 domain, \d plugins\.\n$/)
 })
 
 test('config check reads the file it is given', async (t) => {

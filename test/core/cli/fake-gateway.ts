@@ -28,7 +28,14 @@ export const ENTRY: QueueEntry = {
   acceptedAt: 0,
   expiresAt: 0,
   sizeBytes: 38_000,
-  origin: { kind: 'smtp', session: 's_bcdfghjklmnpqrst', client: CLIENT, hello: null, identity: null },
+  origin: {
+    kind: 'smtp',
+    session: 's_bcdfghjklmnpqrst',
+    client: CLIENT,
+    hello: null,
+    tls: null,
+    identity: null,
+  },
 }
 
 /** An entry due in an hour, accepted an hour ago. */

@@ -91,7 +91,14 @@ test('queue show names the reason of a hold, and an origin that is no client', a
 })
 
 test('queue show --json has the recipients and the session', async (t) => {
-  const origin = { kind: 'smtp', session: SESSION.id, client: CLIENT, hello: null, identity: 'bob' } as const
+  const origin = {
+    kind: 'smtp',
+    session: SESSION.id,
+    client: CLIENT,
+    hello: null,
+    tls: null,
+    identity: 'bob',
+  } as const
   const { socket } = await serveFake(t, {
     queueList: byMessage([entry({ origin })]),
     explain: async () => SESSION,

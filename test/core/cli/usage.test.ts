@@ -52,6 +52,10 @@ const commands = [
   ['config'],
   ['config', 'check'],
   ['config', 'show'],
+  ['user'],
+  ['user', 'set'],
+  ['user', 'list'],
+  ['user', 'remove'],
   ['plugin'],
   ['plugin', 'list'],
 ]

@@ -16,6 +16,7 @@ const session: Session = {
   listener: '127.0.0.1:25',
   trusted: false,
   hello: null,
+  tls: null,
   identity: null,
 }
 const clock = { now: () => 1_000, monotonic: () => 0 }

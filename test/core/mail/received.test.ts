@@ -10,6 +10,7 @@ const session: Session = {
   listener: '192.0.2.1:25',
   trusted: false,
   hello: { verb: 'EHLO', name: 'client.example' },
+  tls: null,
   identity: null,
 }
 const facts = {
@@ -39,17 +40,23 @@ test('an IPv6 client is written as an address literal (RFC 5321 §4.1.3)', () =>
   assert.match(receivedField({ ...facts, session: { ...session, client } }), /\(\[IPv6:2001:db8::9\]\)/)
 })
 
-for (const [verb, identity, protocol] of [
-  ['HELO', null, 'SMTP'],
-  ['EHLO', null, 'ESMTP'],
-  ['EHLO', 'user', 'ESMTPA'],
-  ['LHLO', null, 'LMTP'],
+const TLS = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', servername: null }
+
+for (const [verb, tls, identity, protocol] of [
+  ['HELO', null, null, 'SMTP'],
+  ['HELO', TLS, null, 'SMTP'],
+  ['EHLO', null, null, 'ESMTP'],
+  ['EHLO', null, 'user', 'ESMTPA'],
+  ['EHLO', TLS, null, 'ESMTPS'],
+  ['EHLO', TLS, 'user', 'ESMTPSA'],
+  ['LHLO', null, null, 'LMTP'],
+  ['LHLO', TLS, 'user', 'LMTPSA'],
 ] as const) {
-  test(`${verb}, ${identity === null ? 'without' : 'with'} AUTH, is ${protocol} (RFC 3848)`, () => {
+  const [secured, signedIn] = [tls, identity].map((fact) => (fact === null ? 'without' : 'with'))
+  test(`${verb}, ${secured} TLS, ${signedIn} AUTH, is ${protocol} (RFC 3848)`, () => {
     const hello = { verb, name: 'c.example' }
-    assert.ok(
-      receivedField({ ...facts, session: { ...session, hello, identity } }).includes(` with ${protocol} id `),
-    )
+    const field = receivedField({ ...facts, session: { ...session, hello, tls, identity } })
+    assert.ok(field.includes(` with ${protocol} id `))
   })
 }
 

@@ -96,7 +96,9 @@ test('open connections are counted by listener', async () => {
   const server = await TestServer.start()
   const [first] = [await server.greeted(), await server.greeted()]
   const count = (): readonly number[] => server.smtp.listeners().map(({ connections }) => connections)
-  assert.deepEqual(server.smtp.listeners(), [{ role: 'mx', address: '127.0.0.1:25', connections: 2 }])
+  assert.deepEqual(server.smtp.listeners(), [
+    { role: 'mx', address: '127.0.0.1:25', tls: 'off', connections: 2 },
+  ])
   first.destroy()
   while (count()[0] !== 1) await first.silence(5)
   await server.stop()

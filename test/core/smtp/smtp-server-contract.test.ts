@@ -1,6 +1,6 @@
 /**
- * What core/smtp/server.ts uses of smtp-server without its being promised. When one of these fails after an upgrade,
- * server.ts has to be read again against the new sources.
+ * What core/smtp/server.ts and parser.ts use of smtp-server without its being promised. When one of these fails after
+ * an upgrade, both have to be read again against the new sources.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -11,7 +11,9 @@ import { SMTPServer } from 'smtp-server'
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 
-const source = readFileSync(new URL('../../../core/smtp/server.ts', import.meta.url), 'utf8')
+const source = ['server.ts', 'parser.ts']
+  .map((file) => readFileSync(new URL(`../../../core/smtp/${file}`, import.meta.url), 'utf8'))
+  .join('\n')
 
 const METHODS = {
   SMTPServer: [SMTPServer.prototype, { connect: 2 }],
@@ -20,7 +22,6 @@ const METHODS = {
     {
       init: 0,
       close: 0,
-      _setListeners: 1,
       _createParser: 0,
       _onCommand: 2,
       _whenWritable: 1,

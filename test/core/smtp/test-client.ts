@@ -1,17 +1,26 @@
 /** A client that says exactly what it is told, octet for octet, and hears whole replies. */
 import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectSecurely, type TLSSocket } from 'node:tls'
 
 const PATIENCE_MS = 20_000
 
 export class TestClient {
-  readonly #socket: Socket
+  /** Below TLS too. */
+  readonly #plain: Socket
+  #socket: Socket
   #heard = ''
   #isClosed = false
   #wake: () => void = () => {}
 
   private constructor(socket: Socket) {
+    this.#plain = socket
     this.#socket = socket
     socket.setNoDelay(true)
+    this.#listen()
+  }
+
+  #listen(): void {
+    const socket = this.#socket
     socket.setEncoding('latin1')
     socket.on('data', (text: string) => {
       this.#heard += text
@@ -30,6 +39,25 @@ export class TestClient {
       socket.once('error', reject)
       const client = new TestClient(socket)
     })
+  }
+
+  /** Does the handshake and goes on inside TLS. @throws what the handshake failed with */
+  secure(options: ConnectionOptions = {}): Promise<TLSSocket> {
+    const plain = this.#plain
+    plain.removeAllListeners('data')
+    return new Promise((resolve, reject) => {
+      const secure = connectSecurely({ rejectUnauthorized: false, ...options, socket: plain })
+      secure.once('error', reject)
+      secure.once('close', () => reject(new Error('closed within the handshake')))
+      secure.once('secureConnect', () => resolve(secure))
+      this.#socket = secure
+      this.#listen()
+    })
+  }
+
+  /** Ends the connection as a crash does. */
+  reset(): void {
+    this.#plain.resetAndDestroy()
   }
 
   /** Sends octets as they are, one character an octet. */

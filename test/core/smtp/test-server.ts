@@ -8,7 +8,13 @@ import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { silentLog } from '../../../core/observe/log.ts'
 import type { NewMessage } from '../../../core/queue/queue-store.ts'
 import type { Listener } from '../../../core/smtp/client-session.ts'
-import type { MessageSpool, SmtpParts, SpoolReceiver } from '../../../core/smtp/ports.ts'
+import type {
+  Credentials,
+  MessageSpool,
+  ServerCertificate,
+  SmtpParts,
+  SpoolReceiver,
+} from '../../../core/smtp/ports.ts'
 import { SmtpServer } from '../../../core/smtp/server.ts'
 import type { SmtpLimits, SmtpSettings } from '../../../core/smtp/settings.ts'
 import { pass, TestPanel, type TestPlugin } from './panel.ts'
@@ -35,11 +41,12 @@ const SETTINGS: SmtpSettings = {
   store: { inlineBytes: 20_000 },
 }
 
-/** Grants what the shipped relay control grants: our domains, and everything to trusted clients. */
+/** Grants what the shipped relay control grants: our domains, and everything to clients that are trusted or have signed in. */
 export const relayControl: TestPlugin = {
   name: 'relay-control',
   hooks: {
-    rcpt: ({ session, domain }) => (domain.ours || session.trusted ? pass({ kind: 'relay.grant' }) : pass()),
+    rcpt: ({ session, domain }) =>
+      domain.ours || session.trusted || session.identity !== null ? pass({ kind: 'relay.grant' }) : pass(),
   },
 }
 
@@ -48,6 +55,8 @@ export interface TestServerOptions {
   readonly settings?: Partial<Omit<SmtpSettings, 'limits'>>
   readonly limits?: Partial<SmtpLimits>
   readonly listener?: Listener
+  readonly tls?: ServerCertificate
+  readonly credentials?: Credentials
   /** Parts that are not in memory. */
   readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk'>>
 }
@@ -85,13 +94,15 @@ export class TestServer {
       readChunk: (content, index, chunkBytes) => this.spool.chunk(content, index, chunkBytes),
       freeSpace: { isShort: () => this.isShort },
       newQueueId: () => `q_${String(++messages).padStart(12, '0')}`,
+      tls: options.tls ?? null,
+      credentials: options.credentials ?? null,
       clock,
       log: memoryLog(this.lines),
       ...options.parts,
     }
     this.smtp = new SmtpServer(parts)
     this.#net = createServer()
-    this.smtp.attach(this.#net, options.listener ?? { role: 'mx', address: '127.0.0.1:25' })
+    this.smtp.attach(this.#net, options.listener ?? { role: 'mx', address: '127.0.0.1:25', tls: 'off' })
   }
 
   static async start(options: TestServerOptions = {}): Promise<TestServer> {

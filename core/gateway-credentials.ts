@@ -1,0 +1,81 @@
+/** The people who may sign in: their file, read again whenever it has changed, and whoever checks passwords against it. */
+import { stat } from 'node:fs/promises'
+import { type ReadUsers, readUsers } from './credentials/users-file.ts'
+import type { Users } from './credentials/users-text.ts'
+import { Verifier } from './credentials/verifier.ts'
+import type { Clock } from './observe/clock.ts'
+import type { Log } from './observe/log.ts'
+import type { Credentials, OfferedCredentials, Verification } from './smtp/ports.ts'
+
+export interface FileCredentials extends Credentials {
+  close(): Promise<void>
+}
+
+/** null without a file: then only plugins can let somebody sign in. */
+export async function openCredentials(
+  file: string | null,
+  log: Log,
+  clock: Clock,
+): Promise<FileCredentials | null> {
+  if (file === null) return null
+  const users = new FollowedUsers(file, log)
+  await users.refresh()
+  const verifier = new Verifier({ clock, users: () => users.current })
+  return {
+    verify: async (offered: OfferedCredentials): Promise<Verification> => {
+      await users.refresh()
+      return verifier.verify(offered)
+    },
+    close: () => verifier.close(),
+  }
+}
+
+/** Looked at before each attempt: `postern user set` counts from the next one on, and needs no reload. */
+class FollowedUsers {
+  readonly #file: string
+  readonly #log: Log
+  /** Why they are not known, when they are not. */
+  current: Users | string = 'not read yet'
+  #seen = ''
+
+  constructor(file: string, log: Log) {
+    this.#file = file
+    this.#log = log
+  }
+
+  async refresh(): Promise<void> {
+    const seen = await appearance(this.#file)
+    if (seen === this.#seen) return
+    const read = await readUsers(this.#file)
+    this.#seen = seen
+    this.current = read.kind === 'users' ? read.users : this.#trouble(read)
+    if (read.kind !== 'users') return
+    this.#log.info('users-read', { file: this.#file, users: read.users.size })
+    if (read.isExposed)
+      this.#log.warn('users-file-exposed', { file: this.#file, remedy: `chmod 0640 ${this.#file}` })
+  }
+
+  /** Nothing of the file is repeated: a line can be a password in the wrong place. */
+  #trouble(read: Exclude<ReadUsers, { kind: 'users' }>): string {
+    const file = this.#file
+    if (read.kind === 'missing') {
+      this.#log.info('users-file-missing', { file, remedy: 'postern user set NAME makes it' })
+      return `${file} does not exist`
+    }
+    const reason =
+      read.kind === 'unreadable'
+        ? read.reason
+        : read.problems.map(({ line, text }) => `line ${line}: ${text}`).join('; ')
+    this.#log.error('users-file-unusable', { file, reason })
+    return `${file}: ${reason}`
+  }
+}
+
+async function appearance(file: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, mode } = await stat(file, { bigint: true })
+    return [ino, size, mtimeNs, mode].join(' ')
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error)
+  }
+}

@@ -1,0 +1,55 @@
+/** The handshake on an accepted connection, and what is known of it afterwards. */
+import type { Socket } from 'node:net'
+import { type SecureContext, TLSSocket } from 'node:tls'
+import { whyNotDomain } from '../mail/address.ts'
+import type { TlsFacts } from '../mail/session.ts'
+
+/** Longest handshake, however steadily the client sends. RFC 3207 names no time; a command gets five minutes. */
+const HANDSHAKE_MS = 30_000
+
+export interface Handshake {
+  readonly context: SecureContext
+  /** The patience of the session, when it is less. */
+  readonly idleMs: number
+  /** Called once, unless the connection ends first. */
+  readonly secured: (tls: TlsFacts) => void
+  /** An error of TLS or of the socket, before, in or after the handshake: its code. 'close' follows. */
+  readonly failed: (cause: string) => void
+}
+
+/**
+ * Takes over `socket` as the server of a TLS session. Octets of it that were read and not used are taken for the
+ * client's part of the handshake, so plaintext among them ends the connection.
+ */
+export function secureSocket(socket: Socket, { context, idleMs, secured, failed }: Handshake): TLSSocket {
+  const secure = new TLSSocket(socket, { isServer: true, secureContext: context })
+  const end = (cause: string): void => {
+    failed(cause)
+    secure.destroy()
+  }
+  const timer = setTimeout(() => end('handshake-timeout'), Math.min(HANDSHAKE_MS, idleMs))
+  // Node reports what goes wrong inside TLS with this event alone, as long as no tls.Server owns the socket.
+  secure.on('_tlsError', (error: NodeJS.ErrnoException) => end(error.code ?? error.name))
+  secure.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.name))
+  secure.once('close', () => clearTimeout(timer))
+  secure.once('secure', () => {
+    clearTimeout(timer)
+    secured(factsOf(secure))
+  })
+  return secure
+}
+
+function factsOf(socket: TLSSocket): TlsFacts {
+  const { servername } = socket as { servername?: string | false | null }
+  return {
+    version: socket.getProtocol() ?? 'unknown',
+    cipher: socket.getCipher().standardName,
+    servername: hostName(servername),
+  }
+}
+
+/** The client's word, and it goes into records: only what can be a host name is kept. */
+function hostName(servername: string | false | null | undefined): string | null {
+  if (typeof servername !== 'string' || whyNotDomain(servername) !== null) return null
+  return servername.toLowerCase()
+}

@@ -1,0 +1,116 @@
+/** The certificate clients are shown, exchanged when its files change: a renewed one needs no restart. */
+import { createHash } from 'node:crypto'
+import { type FSWatcher, watch } from 'node:fs'
+import { dirname } from 'node:path'
+import type { SecureContext } from 'node:tls'
+import type { Log } from '../observe/log.ts'
+import {
+  isKeyPairFault,
+  type KeyPair,
+  type KeyPairFault,
+  type KeyPairFiles,
+  readKeyPair,
+} from './key-pair.ts'
+import { secureContext } from './secure-context.ts'
+
+/** Certificate and key are written one after the other: both are there when nothing changed for so long. */
+const SETTLE_MS = 500
+/** Changes that are not told (network file systems, exchanged folders) are found by looking. */
+const LOOK_MS = 60_000
+
+export interface CertificateOptions {
+  readonly files: KeyPairFiles
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+export class WatchedCertificate {
+  readonly #options: CertificateOptions
+  readonly #watchers: FSWatcher[] = []
+  readonly #looking: NodeJS.Timeout
+  #settling: NodeJS.Timeout | null = null
+  #context: SecureContext
+  /** What was found last, good or bad, so that it is told once. */
+  #seen: string
+
+  private constructor(options: CertificateOptions, pair: KeyPair, context: SecureContext) {
+    this.#options = options
+    this.#context = context
+    this.#seen = appearance(pair)
+    this.#warnOfMode(pair)
+    const { certificate, key } = options.files
+    for (const folder of new Set([dirname(certificate), dirname(key)])) this.#watch(folder)
+    this.#looking = setInterval(() => this.#look(), LOOK_MS).unref()
+  }
+
+  /** Reads the files and keeps an eye on them. */
+  static open(options: CertificateOptions): WatchedCertificate | KeyPairFault {
+    const pair = readKeyPair(options.files, options.now())
+    if (isKeyPairFault(pair)) return pair
+    const context = secureContext(pair, options.files)
+    return 'kind' in context ? context : new WatchedCertificate(options, pair, context)
+  }
+
+  /** For the next handshake. Connections keep what they have begun with. */
+  get context(): SecureContext {
+    return this.#context
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers) watcher.close()
+    clearInterval(this.#looking)
+    if (this.#settling !== null) clearTimeout(this.#settling)
+  }
+
+  /** The folder, not the file: files are replaced by renaming, and links by other links. */
+  #watch(folder: string): void {
+    try {
+      const watcher = watch(folder, { persistent: false }, () => {
+        if (this.#settling !== null) clearTimeout(this.#settling)
+        this.#settling = setTimeout(() => this.#look(), SETTLE_MS).unref()
+      })
+      watcher.on('error', (error) => this.#unwatched(folder, error))
+      this.#watchers.push(watcher)
+    } catch (error) {
+      this.#unwatched(folder, error as Error)
+    }
+  }
+
+  #unwatched(folder: string, error: Error): void {
+    const { log } = this.#options
+    log.warn('certificate-not-watched', { folder, reason: error.message, lookingEveryMs: LOOK_MS })
+  }
+
+  #look(): void {
+    const { files, log, now } = this.#options
+    const pair = readKeyPair(files, now())
+    const seen = appearance(pair)
+    if (seen === this.#seen) return
+    this.#seen = seen
+    const context = isKeyPairFault(pair) ? pair : secureContext(pair, files)
+    if ('kind' in context) {
+      const { message, remedy } = context
+      log.error('certificate-not-exchanged', { reason: message, remedy, kept: 'the one in use' })
+      return
+    }
+    this.#context = context
+    if (isKeyPairFault(pair)) return
+    this.#warnOfMode(pair)
+    log.info('certificate-exchanged', {
+      file: files.certificate,
+      validUntil: new Date(pair.validUntil).toISOString(),
+    })
+  }
+
+  #warnOfMode({ excessMode }: KeyPair): void {
+    if (excessMode === 0) return
+    const { files, log } = this.#options
+    log.warn('key-file-exposed', { file: files.key, remedy: `chmod 0640 ${files.key}` })
+  }
+}
+
+function appearance(read: KeyPair | KeyPairFault): string {
+  if (isKeyPairFault(read)) return read.message
+  return createHash('sha256').update(read.certificate).update(read.key).digest('base64')
+}
