@@ -21,7 +21,7 @@ export interface Log {
 export function createLog(level: LogLevel, fields: LogFields = {}, fileDescriptor = 2): Log {
   const options = { level, base: fields, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' }
   const formatters = { level: (label: string) => ({ level: label }) }
-  return wrap(pino({ ...options, formatters }, pino.destination({ dest: fileDescriptor, sync: true })))
+  return wrap(pino({ ...options, formatters }, pino.destination({ dest: fileDescriptor, sync: false })))
 }
 
 /** A log nobody reads: for tests and for commands that print for a person. */
