@@ -73,8 +73,9 @@ class FollowedUsers {
 
 async function appearance(file: string): Promise<string> {
   try {
-    const { ino, size, mtimeNs, mode } = await stat(file, { bigint: true })
-    return [ino, size, mtimeNs, mode].join(' ')
+    // The time of the last change of owner or mode is in it: a file handed over to us becomes readable by that.
+    const { ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
+    return [ino, size, mtimeNs, ctimeNs].join(' ')
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? String(error)
   }

@@ -4,19 +4,50 @@ import type { Problem } from '../config/problem.ts'
 import { systemClock } from '../core/observe/clock.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
-import { openSandbox } from './sandbox.ts'
+import { openSandbox, type SandboxConfig } from './sandbox.ts'
+
+/** What a plugin says of itself. */
+export interface InspectedPlugin {
+  readonly name: string
+  readonly version: string
+  readonly build: string
+  readonly hooks: readonly string[]
+  /** Each permission it asks for as a sentence, critical ones first. */
+  readonly permissions: readonly string[]
+}
 
 /** What a start would complain about; empty when it would not. */
 export async function checkPlugins(config: Config): Promise<readonly Problem[]> {
-  const sandbox = await openSandbox(config, {
-    state: NO_STATE,
-    clock: systemClock,
-    log: silentLog,
-    random: Math.random,
-  })
+  const sandbox = await openUnasked(config)
   if ('problems' in sandbox) return sandbox.problems
   sandbox.close()
   return []
+}
+
+/** Loads one plugin without its configuration, everything it asks for granted. */
+export async function inspectPlugin(
+  path: string,
+): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }> {
+  const grant = { 'relay.grant': true, 'route.set': ['*'], credentials: true }
+  const plugin = { source: { kind: 'file', path }, config: {}, grant, onError: 'defer', place: path } as const
+  const sandbox = await openUnasked({ plugins: [plugin], lookups: {} })
+  if ('problems' in sandbox) return sandbox
+  const [loaded] = sandbox.panel.plugins
+  sandbox.close()
+  if (loaded === undefined) throw new Error('a plugin that loaded is not there')
+  const { identity, manifest, sentences } = loaded
+  return {
+    name: identity.name,
+    version: identity.version,
+    build: identity.build,
+    hooks: manifest.hooks,
+    permissions: sentences,
+  }
+}
+
+/** A sandbox for looking at: no hook will run in it. */
+function openUnasked(config: SandboxConfig): ReturnType<typeof openSandbox> {
+  return openSandbox(config, { state: NO_STATE, clock: systemClock, log: silentLog, random: Math.random })
 }
 
 /** Loading asks for no kept value: no hook runs. */

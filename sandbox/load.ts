@@ -45,7 +45,7 @@ const MEMORY_MB = 32
 const SLICE_MS = 100
 
 /** Loads every plugin of the configuration into `domain`, in order. All problems are told, not only the first. */
-export async function loadPlugins(config: Config, domain: TrustDomain): Promise<Loading> {
+export async function loadPlugins(config: Pick<Config, 'plugins'>, domain: TrustDomain): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
   const border = borderSources()

@@ -10,6 +10,9 @@ import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
 import { TrustDomain } from './trust-domain.ts'
 
+/** The part of the configuration that is about plugins. */
+export type SandboxConfig = Pick<Config, 'plugins' | 'lookups'>
+
 export interface SandboxOptions {
   readonly state: StateStore
   readonly clock: Clock
@@ -29,7 +32,7 @@ export interface Sandbox {
 
 /** Starts a plughost and loads every configured plugin; with a problem nothing is left running. */
 export async function openSandbox(
-  config: Config,
+  config: SandboxConfig,
   { state, clock, log, random }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const { tables, problems } = readLookupTables(config.lookups)

@@ -9,7 +9,6 @@
  * await host.close()
  */
 import { fileURLToPath } from 'node:url'
-import type { Config } from '../config/config.ts'
 import { formatProblem } from '../config/problem.ts'
 import type { Action, Answer, Fault } from '../core/mail/answer.ts'
 import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
@@ -18,7 +17,7 @@ import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
-import { openSandbox, type Sandbox } from './sandbox.ts'
+import { openSandbox, type Sandbox, type SandboxConfig } from './sandbox.ts'
 
 export interface TestHostOptions {
   /** Path or file: URL of the plugin. */
@@ -132,11 +131,11 @@ function transaction(reversePath: string, recipients: readonly string[]): Transa
   return { number: 1, reversePath, declaredSize: null, recipients }
 }
 
-function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): Config {
+function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): SandboxConfig {
   const path = file.startsWith('file:') ? fileURLToPath(file) : file
   const tables = Object.entries(lookups).map(([name, entries]) => [name, { kind: 'list', entries }] as const)
   const plugin = { source: { kind: 'file', path }, config, grant, onError: 'defer', place: 'test' } as const
-  return { plugins: [plugin], lookups: Object.fromEntries(tables) } as unknown as Config
+  return { plugins: [plugin], lookups: Object.fromEntries(tables) }
 }
 
 const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'], credentials: true } as const

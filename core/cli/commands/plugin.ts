@@ -1,4 +1,4 @@
-/** `postern plugin list`: which plugins are asked, in which order, and what they may do. */
+/** `postern plugin`: which plugins are asked, in which order, what they may do; and the commands for their authors. */
 import { Command } from 'commander'
 import type { PluginConfig } from '../../../config/config.ts'
 import type { PluginStatus } from '../../admin/control.ts'
@@ -7,6 +7,9 @@ import type { CommandLine } from '../command-line.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
 import { counted, formatMicros } from '../quantity.ts'
 import { visible } from '../visible-text.ts'
+import { pluginCheckCommand } from './plugin-check.ts'
+import { pluginNewCommand } from './plugin-new.ts'
+import { pluginTestCommand } from './plugin-test.ts'
 
 /** A plugin as far as it is known: without a gateway only what the configuration says of it. */
 export type ListedPlugin = { readonly [key in keyof PluginStatus]: PluginStatus[key] | null } & {
@@ -17,13 +20,15 @@ export type ListedPlugin = { readonly [key in keyof PluginStatus]: PluginStatus[
 
 export function pluginCommand(line: CommandLine): Command {
   const command = new Command('plugin')
-    .description('Look at the plugins.')
+    .description('Look at the plugins, and write new ones.')
     .addHelpText('after', '\nExample:\n  postern plugin list')
   command
     .command('list')
     .description('List the plugins in the order they are asked, with what they may do.')
     .addHelpText('after', '\nExample:\n  postern plugin list')
     .action(line.action(async () => await list(line)))
+  for (const child of [pluginNewCommand, pluginCheckCommand, pluginTestCommand])
+    command.addCommand(child(line))
   return command
 }
 

@@ -47,7 +47,8 @@ async function set(line: CommandLine, name: string, isPiped: boolean): Promise<E
   const password = isPiped ? await passwordFrom(process.stdin) : await chosenPassword(name)
   const user = await newUser(name, password)
   const { setUser } = await import('../../credentials/users-file.ts')
-  await mkdir(dirname(file), { recursive: true })
+  // With the shipped configuration that folder is the store, which is nobody else's to read.
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   done(await setUser(file, user), file, name)
   return told(line, { user: user.name, file, set: true }, `${visible(user.name)} may sign in now.`)
 }
