@@ -45,6 +45,7 @@ export interface Gateway {
 /** What was opened before, and what may have gone wrong with it was told. */
 interface Opened {
   readonly keeper: Keeper
+  readonly spool: Spool
   readonly sandbox: Sandbox
   readonly certificate: WatchedCertificate | null
   readonly credentials: FileCredentials | null
@@ -63,15 +64,16 @@ export async function createGateway(
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
   const certificate = openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const keeper = await openStore(config, log)
-  if ('problems' in keeper) return keeper
+  const store = await openStore(config, log)
+  if ('problems' in store) return store
+  const { keeper, spool } = store
   const sandbox = await openSandbox(config, { state: keeper.state, clock, log, random: Math.random })
   if ('problems' in sandbox) {
     await keeper.close()
     return sandbox
   }
   const credentials = await openCredentials(config.users, log, clock)
-  const parts = await compose(config, { keeper, sandbox, certificate, credentials }, { log, clock })
+  const parts = await compose(config, { keeper, spool, sandbox, certificate, credentials }, { log, clock })
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
   const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
@@ -96,10 +98,10 @@ export async function createGateway(
 async function openStore(
   config: Config,
   log: Log,
-): Promise<Keeper | { readonly problems: readonly Problem[] }> {
+): Promise<{ keeper: Keeper; spool: Spool } | { readonly problems: readonly Problem[] }> {
   const { directory } = config.store
   try {
-    return await startKeeper({
+    const keeper = await startKeeper({
       entry: KEEPER_ENTRY,
       directory,
       // Without its store a worker can promise nothing: the next one starts afresh.
@@ -108,6 +110,7 @@ async function openStore(
         process.exit(1)
       },
     })
+    return { keeper, spool: await sweptSpool(directory, keeper, log) }
   } catch (error) {
     const message = `The store cannot be opened: ${(error as Error).message}.`
     const remedy =
@@ -118,13 +121,12 @@ async function openStore(
 
 async function compose(
   config: Config,
-  { keeper, sandbox, certificate, credentials }: Opened,
+  { keeper, spool, sandbox, certificate, credentials }: Opened,
   { log, clock }: GatewayOptions,
 ): Promise<GatewayParts> {
   const { directory, reserveBytes } = config.store
   const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
   const records = new DecisionRecords(config.record.sessions, clock)
-  const spool = await sweptSpool(directory, keeper, log)
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,

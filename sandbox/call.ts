@@ -42,6 +42,8 @@ export class Call {
   readonly reports: CallReport[] = []
   /** The plugin being asked made an effect that changes something: asking it again would make it twice. */
   wrote = false
+  /** Tools at work for it. */
+  effectsUnderWay = 0
   readonly #resolve: (reports: readonly CallReport[]) => void
   readonly #chainEndsAt: number
   #pluginStartedAt: number

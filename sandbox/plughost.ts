@@ -11,7 +11,7 @@ import { type HostMessage, parseHostFrame } from './protocol/parse.ts'
 /** Why a plughost is gone. */
 export interface Death {
   /** `killed` for a reason of ours; `died` by itself or by somebody else's hand. */
-  readonly cause: 'timeout' | 'memory' | 'protocol' | 'died'
+  readonly cause: 'timeout' | 'memory' | 'protocol' | 'reload' | 'died'
   readonly detail: string
   readonly blame: Blame
   /** End of what it wrote to stderr. */
@@ -69,7 +69,12 @@ export class Plughost {
       cwd: '/',
     })
     this.pid = this.#child.pid ?? 0
-    this.#wire = this.#child.stdio[3] as Duplex
+    const wire: unknown = this.#child.stdio?.[3]
+    if (wire === undefined || wire === null) {
+      this.#breadcrumb.close()
+      throw new Error('the system gave no process')
+    }
+    this.#wire = wire as Duplex
     this.#watch = new ProcessWatch(this.pid, options, (cause, detail) => this.kill(cause, detail))
     this.#listen()
   }

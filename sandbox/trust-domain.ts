@@ -30,6 +30,8 @@ export interface DomainOptions {
 export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
 
 const MAX_CALLS = 1_024
+/** Of one call at once: results of all of them may lie in memory together. */
+const MAX_EFFECTS = 16
 const TICK_MS = 100
 const BOOT_MS = 10_000
 const RSS_BASE_BYTES = 192 * 1024 * 1024
@@ -110,7 +112,19 @@ export class TrustDomain {
     this.#bornAt = performance.now()
     if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer)
     this.#respawnTimer = null
-    this.#host = new Plughost({
+    try {
+      this.#host = this.#newHost()
+    } catch (error) {
+      // No process, no file for its breadcrumb: the machine is short of something, which may pass.
+      this.#options.log.error('plughost-not-started', { reason: (error as Error).message })
+      this.#failLoads(0, (error as Error).message)
+      this.#respawn()
+    }
+  }
+
+  /** @throws when the system gives no process or no file */
+  #newHost(): Plughost {
+    return new Plughost({
       rssCapBytes: RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
       silenceMs: () => (this.#ready && this.#loadsUnderWay === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
       onMessage: (message) => this.#hear(message),
@@ -162,11 +176,11 @@ export class TrustDomain {
     const waiting = this.#loading.get(plugin)
     this.#loading.delete(plugin)
     if (waiting !== undefined) return waiting(outcome)
-    if ('fault' in outcome)
-      this.#options.log.error('plugin-reload-failed', {
-        plugin: this.#name(plugin),
-        reason: outcome.fault.message,
-      })
+    if (!('fault' in outcome)) return
+    const reason = outcome.fault.message
+    this.#options.log.error('plugin-reload-failed', { plugin: this.#name(plugin), reason })
+    // It loaded before, so the machine was in its way: the next plughost tries again.
+    this.#host?.kill('reload', `${this.#name(plugin)} did not load: ${reason}`)
   }
 
   #send(call: Call): void {
@@ -207,16 +221,22 @@ export class TrustDomain {
     const call = this.#calls.get(id)
     const permissions = this.#plugins.get(plugin)?.permissions
     const known = this.#options.broker.effect(method)
-    if (call === undefined || call.turn !== plugin || permissions === undefined || known === undefined) return
-    if (known.write) call.wrote = true
     const host = this.#host
-    const settle = (ok: boolean, value: unknown): void =>
+    // Nobody waits for it here, so nobody need wait for it there.
+    if (call === undefined) return host?.send(TO_HOST.cancel, id, '')
+    if (call.turn !== plugin || permissions === undefined) return
+    const settle = (ok: boolean, value: unknown): void => {
+      call.effectsUnderWay--
+      if (this.#calls.get(id) !== call) return
       // Without a value the list is shorter: JSON has no undefined, and null would be a value.
-      host?.send(
-        TO_HOST.result,
-        id,
-        JSON.stringify([effect, plugin, ok, ...(value === undefined ? [] : [value])]),
-      )
+      const result = [effect, plugin, ok, ...(value === undefined ? [] : [value])]
+      host?.send(TO_HOST.result, id, JSON.stringify(result))
+    }
+    call.effectsUnderWay++
+    if (known === undefined) return settle(false, `there is no tool called ${method}`)
+    if (call.effectsUnderWay > MAX_EFFECTS)
+      return settle(false, `more than ${MAX_EFFECTS} tools of one call at work at once`)
+    if (known.write) call.wrote = true
     known.run({ permissions, message: call.question.message }, args).then(
       (value) => settle(true, value),
       (error: unknown) => {
@@ -244,7 +264,7 @@ export class TrustDomain {
     this.#deaths++
     if (this.#closed) return
     const { plugin, call } = death.blame
-    const guilty = death.cause === 'protocol' ? 0 : plugin
+    const guilty = death.cause === 'protocol' || death.cause === 'reload' ? 0 : plugin
     this.#options.log.error('plughost-died', {
       plugin: guilty === 0 ? null : this.#name(guilty),
       hook: this.#calls.get(call)?.question.hook,
@@ -253,17 +273,17 @@ export class TrustDomain {
       detail: death.detail,
       stderr: death.stderr.split('\n').filter((line) => line.trim() !== '')[0],
     })
-    this.#failLoads(guilty, death)
+    this.#failLoads(guilty, death.detail)
     const fault = deathFault(death)
     for (const inFlight of this.#calls.values())
       this.#proceed(inFlight, inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault))
     this.#respawn()
   }
 
-  #failLoads(guilty: number, death: Death): void {
+  #failLoads(guilty: number, detail: string): void {
     for (const [plugin, settle] of this.#loading) {
       const message = plugin === guilty ? 'the plughost died while loading it' : 'the plughost died'
-      settle({ fault: { kind: 'death', message: `${message}: ${death.detail}`, stack: '' } })
+      settle({ fault: { kind: 'death', message: `${message}: ${detail}`, stack: '' } })
     }
     this.#loading.clear()
   }

@@ -162,6 +162,8 @@ export class Deliverer {
   async #claim(): Promise<number> {
     const { queue, clock } = this.#options
     this.#isKicked = false
+    // When the clock was put forward our own leases look over, and what is in hand would be claimed a second time.
+    await this.#inHand.renewLeases()
     for (const [route, site] of this.#sites) if (site.isSpent) this.#sites.delete(route)
     const closed = [...this.#sites].flatMap(([route, site]) => (site.isClosed ? [route] : []))
     const deliveries = await queue.claim(this.#pace.claimLimit, closed)

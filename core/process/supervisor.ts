@@ -17,6 +17,7 @@ import { WorkerProcess } from './worker-process.ts'
 
 const EXIT_FINE = 0
 const EXIT_PROBLEM = 1
+const NO_PROBLEMS: readonly Problem[] = []
 
 /** What has to be given back, in the order it was taken. */
 interface Taken {
@@ -40,7 +41,8 @@ export async function runSupervisor(config: Config, configFile: string): Promise
     log.warn('reload-not-built', { remedy: 'stop and start to apply a new configuration' }),
   )
   try {
-    const problems = await start(config, configFile, taken, log, started, askToStop)
+    const starting = start(config, configFile, taken, log, started, askToStop)
+    const problems = await Promise.race([starting, stopAsked.then(() => NO_PROBLEMS)])
     if (problems.length > 0) {
       process.stderr.write(`${problems.map(formatProblem).join('\n\n')}\n`)
       return EXIT_PROBLEM

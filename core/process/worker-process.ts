@@ -12,6 +12,8 @@ export type Started = { readonly summary: GatewaySummary } | { readonly problems
 
 const ENTRY = join(import.meta.dirname, 'worker.ts')
 const ASK_TIMEOUT_MS = 10_000
+/** From its fork until it takes mail; opening a large store is part of it. */
+const READY_MS = 120_000
 
 interface Asked {
   resolve(result: unknown): void
@@ -92,15 +94,42 @@ export class WorkerProcess {
 
   #fork(): void {
     this.#bornAt = performance.now()
+    try {
+      this.#child = this.#forked()
+    } catch (error) {
+      this.#exited((error as Error).message)
+    }
+  }
+
+  /** @throws when the system gives no process */
+  #forked(): ChildProcess {
     const child = fork(ENTRY, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
-    this.#child = child
-    child.on('message', (message) => this.#hear(message as ToSupervisor))
-    child.on('exit', (code, signal) => this.#exited(signal ?? `exit code ${code}`))
-    // A message to a worker that just died; its exit tells the rest.
-    child.on('error', (error) => this.#log.warn('worker-unreachable', { reason: error.message }))
+    const tooLate = setTimeout(() => this.#neverReady(child), READY_MS)
+    child.on('message', (message) => {
+      if ((message as ToSupervisor).type === 'ready') clearTimeout(tooLate)
+      this.#hear(message as ToSupervisor)
+    })
+    child.on('exit', (code, signal) => {
+      clearTimeout(tooLate)
+      this.#exited(signal ?? `exit code ${code}`)
+    })
+    child.on('error', (error) => {
+      this.#log.warn('worker-unreachable', { reason: error.message })
+      // One that never came to life has no exit. Otherwise it just died, and its exit tells the rest.
+      if (child.pid !== undefined) return
+      clearTimeout(tooLate)
+      this.#exited(error.message)
+    })
+    return child
+  }
+
+  /** Something it waits for got lost on the way. */
+  #neverReady(child: ChildProcess): void {
+    this.#log.warn('worker-killed', { pid: child.pid, reason: 'it did not become ready in time' })
+    child.kill('SIGKILL')
   }
 
   #hear(message: ToSupervisor): void {

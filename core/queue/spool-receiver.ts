@@ -10,6 +10,9 @@ import type { SpoolFolders } from './spool-folders.ts'
 /** Octets collected before they are written: each write costs a turn through the thread pool. */
 const WRITE_BYTES = 262_144
 
+/** Pieces kept apart; when there are as many they become one. */
+const MAX_PIECES = 256
+
 export class SpoolReceiver {
   readonly #path: string
   readonly #inlineBytes: number
@@ -46,6 +49,8 @@ export class SpoolReceiver {
     this.#chunks.push(chunk)
     this.#collectedBytes += chunk.byteLength
     this.#sizeBytes += chunk.byteLength
+    // A client may send an octet at a time, and each piece costs a hundred octets around its own.
+    if (this.#chunks.length >= MAX_PIECES) this.#chunks = [joined(this.#chunks, this.#collectedBytes)]
     const limit = this.#written === null ? this.#inlineBytes : WRITE_BYTES
     return this.#collectedBytes > limit ? this.#writeOut() : undefined
   }

@@ -54,7 +54,11 @@ async function sweep(
   stored: (ids: readonly string[]) => Promise<readonly string[]>,
 ): Promise<number> {
   let removed = 0
-  for (const folder of await readdir(directory)) {
+  // Whatever else lies there is somebody's, and no reason not to start.
+  const folders = (await readdir(directory, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && entry.name.length === 2,
+  )
+  for (const { name: folder } of folders) {
     const files = await readdir(join(directory, folder))
     const ids = files.filter((file) => file.endsWith(SUFFIX)).map((file) => file.slice(0, -SUFFIX.length))
     if (ids.length === 0) continue

@@ -20,6 +20,7 @@ export default definePlugin({
   },
   hooks: {
     queue({ recipients }, { route }, { routes }) {
+      const byDestination = new Map<string, string[]>()
       let changed = 0
       for (const { address, domain } of recipients) {
         const destination =
@@ -27,9 +28,12 @@ export default definePlugin({
           own(routes, domain.name) ??
           (domain.ours ? undefined : own(routes, '*'))
         if (destination === undefined) continue
-        route.set(destination, [address])
+        const addresses = byDestination.get(destination)
+        if (addresses === undefined) byDestination.set(destination, [address])
+        else addresses.push(address)
         changed++
       }
+      for (const [destination, addresses] of byDestination) route.set(destination, addresses)
       return changed === 0
         ? undefined
         : pass('Routed by table', { code: 'ROUTED', facts: { recipients: changed } })

@@ -1,5 +1,6 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
 import type { AskHead, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
+import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
 import { IsolateFault, PluginIsolate } from './engine.ts'
 
@@ -16,7 +17,13 @@ interface Loaded {
   readonly request: LoadRequest
   readonly config: string
   isolate: PluginIsolate | null
+  /** Isolates this plugin has had before. */
+  generation: number
 }
+
+/** Effects one isolate may number; 256 generations fit the 32 bits of a frame before they come round again. */
+const EFFECTS_PER_ISOLATE = 2 ** 24
+const GENERATIONS = 256
 
 interface Call {
   readonly id: number
@@ -31,13 +38,6 @@ interface Call {
   cpuMicros: number
 }
 
-/** A command out of an isolate; see the prelude. */
-type Command =
-  | readonly ['v', number, unknown?, unknown?]
-  | readonly ['f', number, string, string]
-  | readonly ['c', number, number, string, unknown]
-  | readonly ['l', number, string, string, unknown]
-
 /** A plugin that used less of its slice than this was not the one that took the time. */
 const STARVED_SHARE = 0.5
 
@@ -45,6 +45,7 @@ export class Chains {
   readonly #outlet: Outlet
   readonly #plugins = new Map<number, Loaded>()
   readonly #calls = new Map<number, Call>()
+  readonly #answeredAside: Call[] = []
 
   constructor(outlet: Outlet) {
     this.#outlet = outlet
@@ -58,8 +59,8 @@ export class Chains {
       const manifest: unknown = JSON.parse(isolate.manifestJson)
       const schema = (manifest as { config?: unknown }).config ?? null
       const config = JSON.stringify(completeConfiguration(schema, request.config))
-      isolate.configure(config)
-      this.#plugins.set(plugin, { request, config, isolate })
+      isolate.configure(config, 0)
+      this.#plugins.set(plugin, { request, config, isolate, generation: 0 })
       return manifest
     } catch (error) {
       isolate.dispose()
@@ -71,6 +72,7 @@ export class Chains {
     const call: Call = { id, head, event, fields, at: 0, reports: [], startedAt: 0, cpuMicros: 0 }
     this.#calls.set(id, call)
     this.#advance(call)
+    this.#advanceOthers()
   }
 
   /** An effect's result: the plugin that waits for it goes on. */
@@ -80,9 +82,10 @@ export class Chains {
     if (call === undefined || loaded?.isolate == null || call.head.plugins[call.at] !== plugin) return
     const { now, seed } = call.head
     this.#stay(call, plugin, loaded, (isolate) =>
-      isolate.settle(now, seed, effect, ok, JSON.stringify(value) ?? ''),
+      isolate.settle(now, seed, id, effect, ok, JSON.stringify(value) ?? ''),
     )
     this.#advanceIfOver(call)
+    this.#advanceOthers()
   }
 
   cancel(id: number): void {
@@ -111,6 +114,12 @@ export class Chains {
       else this.#start(call, plugin, loaded)
       if (call.at === before) return this.#flush(call)
     }
+  }
+
+  /** Calls that were answered during another call's stay: plugins share promises between their calls. */
+  #advanceOthers(): void {
+    for (let call = this.#answeredAside.pop(); call !== undefined; call = this.#answeredAside.pop())
+      this.#advanceIfOver(call)
   }
 
   #advanceIfOver(call: Call): void {
@@ -150,7 +159,7 @@ export class Chains {
       }
       const commands = said ? isolate.drain(threw) : ''
       call.cpuMicros += isolate.cpuMicros() - before
-      if (commands !== '') this.#obey(plugin, JSON.parse(commands) as readonly Command[])
+      if (commands !== '') this.#obey(call, plugin, commands)
       return said
     } catch (error) {
       if (!(error instanceof IsolateFault)) throw error
@@ -172,32 +181,37 @@ export class Chains {
     }
   }
 
-  #obey(plugin: number, commands: readonly Command[]): void {
+  /** @throws IsolateFault when the plugin made its prelude say what it never says */
+  #obey(entered: Call, plugin: number, json: string): void {
+    const commands = parseCommands(json)
+    if (commands === null)
+      throw new IsolateFault('throw', 'the plugin tampers with what its isolate says', '')
     for (const command of commands) {
-      if (command[0] === 'c') this.#ask(plugin, command)
-      else if (command[0] === 'l') this.#outlet.log(command[1], plugin, command[2], command[3], command[4])
-      else this.#answered(plugin, command)
+      if (command.kind === 'log')
+        this.#outlet.log(command.call, plugin, command.level, command.text, command.fields)
+      else if (command.kind === 'effect') this.#ask(plugin, command)
+      else this.#answered(entered, plugin, command)
     }
   }
 
   /** Earlier answers go first: the worker believes an effect only of the plugin whose turn it is. */
-  #ask(plugin: number, [, effect, id, method, args]: Extract<Command, readonly ['c', ...unknown[]]>): void {
+  #ask(plugin: number, { effect, call: id, method, args }: Extract<Command, { kind: 'effect' }>): void {
     const call = this.#calls.get(id)
-    if (call !== undefined) this.#flush(call)
+    if (call === undefined || call.head.plugins[call.at] !== plugin) return
+    this.#flush(call)
     this.#outlet.effect(id, effect, plugin, method, args)
   }
 
-  #answered(plugin: number, command: Extract<Command, readonly ['v' | 'f', ...unknown[]]>): void {
-    const call = this.#calls.get(command[1])
+  #answered(entered: Call, plugin: number, command: Extract<Command, { kind: 'ended' | 'failed' }>): void {
+    const call = this.#calls.get(command.call)
     // A late answer to a call that is over, or was taken to the next plugin: nobody waits for it.
     if (call === undefined || call.head.plugins[call.at] !== plugin) return
-    if (command[0] === 'f') return this.#fault(call, plugin, 'throw', command[2], command[3])
-    const [, , answer, actions] = command
+    if (call !== entered) this.#answeredAside.push(call)
+    if (command.kind === 'failed') return this.#fault(call, plugin, 'throw', command.message, command.stack)
+    const { answer, actions } = command
     if (answer === undefined && actions === undefined) return this.#report(call, [plugin, 0, 0, 0])
     this.#report(call, [plugin, 1, 0, 0, [answer ?? null, actions ?? []]])
-    const kind = (answer as { kind?: unknown } | null | undefined)?.kind
-    const goesOn = kind === undefined || kind === 'pass' || (kind === 'accept' && call.head.hook === 'auth')
-    if (!goesOn) this.#end(call)
+    if (endsAsking(answer, call.head.hook)) this.#end(call)
   }
 
   #fault(call: Call, plugin: number, kind: string, message: string, stack: string): void {
@@ -229,14 +243,22 @@ export class Chains {
   }
 }
 
+/** A refusal does, and so does what is no answer: the worker sees it the same way. */
+function endsAsking(answer: unknown, hook: string): boolean {
+  if (answer === null || answer === undefined || typeof answer !== 'object') return false
+  const { kind } = answer as { kind?: unknown }
+  return kind !== 'pass' && !(kind === 'accept' && hook === 'auth')
+}
+
 /** The time was over before the plugin had its share of the processor: the machine's fault, not the plugin's. */
 function isStarved({ kind }: IsolateFault, { isolate, request }: Loaded, cpuMicrosAtEntry: number): boolean {
   if (kind !== 'timeout' || isolate === null) return false
   return isolate.cpuMicros() - cpuMicrosAtEntry < request.sliceMs * 1000 * STARVED_SHARE
 }
 
-function reloaded({ request, config }: Loaded): PluginIsolate {
-  const isolate = new PluginIsolate(request)
-  isolate.configure(config)
+function reloaded(loaded: Loaded): PluginIsolate {
+  const isolate = new PluginIsolate(loaded.request)
+  loaded.generation = (loaded.generation + 1) % GENERATIONS
+  isolate.configure(loaded.config, loaded.generation * EFFECTS_PER_ISOLATE)
   return isolate
 }

@@ -69,8 +69,9 @@ export class PluginIsolate {
     }
   }
 
-  configure(json: string): void {
-    this.#enter('__configure', [json])
+  /** @param firstEffect effects are numbered from here on; no isolate of this plugin had these numbers before */
+  configure(json: string, firstEffect: number): void {
+    this.#enter('__configure', [json, firstEffect])
   }
 
   /** Starts a call. @returns false when it is over already, with no opinion and nothing to drain */
@@ -79,8 +80,8 @@ export class PluginIsolate {
   }
 
   /** Settles an effect; `json` is its value or the reason of its failure. */
-  settle(now: number, seed: number, effect: number, ok: boolean, json: string): boolean {
-    return this.#enter('__settle', [now, seed, effect, ok, json]) === 1
+  settle(now: number, seed: number, call: number, effect: number, ok: boolean, json: string): boolean {
+    return this.#enter('__settle', [now, seed, call, effect, ok, json]) === 1
   }
 
   cancel(call: number): void {

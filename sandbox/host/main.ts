@@ -34,7 +34,11 @@ const chains = new Chains({
     batch.add(TO_WORKER.effect, call, JSON.stringify([effect, plugin, method, args])),
   log: (call, plugin, level, text, fields) =>
     batch.add(TO_WORKER.log, call, JSON.stringify([plugin, level, text, fields])),
-  entering: (plugin, call) => leaveBreadcrumb(plugin, call),
+  entering: (plugin, call) => {
+    // One stay after the other may be within its time and all of them together not: the worker hears from us between.
+    if (performance.now() - spokeAt > SPEAK_EVERY_MS) speak()
+    leaveBreadcrumb(plugin, call)
+  },
 })
 
 // The parent decides when this process ends; a terminal's Ctrl-C reaches the whole group.

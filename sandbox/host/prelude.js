@@ -104,7 +104,7 @@
   // Commands wait here until the host drains them.
   const MAX_COMMANDS = 1000
   const MAX_TEXT = 1000
-  const MAX_COMMAND_CHARS = 70_000
+  const MAX_COMMAND_CHARS = 1_000_000
   let commands = []
   let nextEffect = 0
   let definition = null
@@ -122,7 +122,9 @@
   }
   // Serialized here, inside the deadline: a getter or toJSON of the plugin's runs now or never.
   const command = (parts) => {
-    if (commands.length >= MAX_COMMANDS) throw new RangeErrorClass('too many commands in one activation')
+    // Ends of calls always fit: a plugin that talked too much must still be heard to have failed.
+    if (commands.length >= MAX_COMMANDS && parts[0] !== 'v' && parts[0] !== 'f')
+      throw new RangeErrorClass('too many commands in one activation')
     const json = stringify(parts)
     if (json.length > MAX_COMMAND_CHARS) throw new RangeErrorClass('an answer or argument is too large')
     push(commands, json)
@@ -138,6 +140,7 @@
   const effect = (call, method, args) => {
     const id = ++nextEffect
     command(['c', id, call.id, method, args])
+    push(call.effects, id)
     return new PromiseClass((resolve, reject) => mapSet(waiting, id, { resolve, reject, call }))
   }
   const act = (call, action) => {
@@ -226,7 +229,7 @@
   }
   freeze(Tools.prototype)
 
-  const outsideCall = { id: 0 }
+  const outsideCall = { id: 0, effects: [] }
   const consoleLog =
     (level) =>
     (...args) =>
@@ -246,6 +249,14 @@
     error: consoleLog('warn'),
   })
 
+  // Nobody waits any more: what the call asked for and did not wait for goes with it.
+  const over = (call) => {
+    call.done = true
+    for (let i = 0; i < call.effects.length; i++) mapDelete(waiting, call.effects[i])
+    call.effects = []
+    call.fields = null
+  }
+
   const fail = (call, error) => {
     let message = 'a value that is no error was thrown'
     let stack = ''
@@ -257,13 +268,13 @@
     } catch {
       // The error itself misbehaves; the message above has to do.
     }
-    call.done = true
+    over(call)
     command(['f', call.id, message, stack])
   }
   const finish = (call, value) => {
     try {
       if ((value === undefined || value === null) && call.actions.length === 0) {
-        call.done = true
+        over(call)
         command(['v', call.id])
         return
       }
@@ -281,7 +292,7 @@
       const json = stringify(answer)
       if (json === undefined) throw new TypeErrorClass('a hook must return an answer or nothing')
       command(['v', call.id, answer, call.actions])
-      call.done = true
+      over(call)
     } catch (error) {
       fail(call, error)
     }
@@ -310,7 +321,9 @@
       hooks: names,
     })
   }
-  globalThis.__configure = (json) => {
+  // Numbers of effects go on from one isolate of a plugin to the next: a result meant for the last one fits none here.
+  globalThis.__configure = (json, firstEffect) => {
+    nextEffect = firstEffect
     config = freezeDeep(parse(json))
   }
   const freezeDeep = (value) => {
@@ -329,11 +342,11 @@
     now = at
     seed = randomSeed
     endedQuietly = 0
-    const call = { id, actions: [], fields: fieldsJson === '' ? null : fieldsJson, done: false }
+    const call = { id, actions: [], effects: [], fields: fieldsJson === '' ? null : fieldsJson, done: false }
     try {
       const answer = definition.hooks[hook](parse(eventJson), new Tools(call), config)
       if (answer === undefined && call.actions.length === 0) {
-        call.done = true
+        over(call)
         if (commands.length === 0) {
           endedQuietly = id
           return 0
@@ -343,20 +356,20 @@
       }
       if (typeof answer === 'object' && answer !== null && typeof answer.then === 'function') {
         mapSet(calls, id, call)
-        const over = (end) => (value) => {
+        const ending = (end) => (value) => {
           mapDelete(calls, id)
           if (!call.done) end(call, value)
         }
-        thenOf(PromiseClass.resolve(answer), over(finish), over(fail))
+        thenOf(PromiseClass.resolve(answer), ending(finish), ending(fail))
       } else finish(call, answer)
     } catch (error) {
       fail(call, error)
     }
     return 1
   }
-  globalThis.__settle = (at, randomSeed, effectId, ok, json) => {
+  globalThis.__settle = (at, randomSeed, callId, effectId, ok, json) => {
     const entry = mapGet(waiting, effectId)
-    if (entry === undefined) return 0
+    if (entry === undefined || entry.call.id !== callId) return 0
     mapDelete(waiting, effectId)
     if (entry.call.done) return 0
     now = at
@@ -369,7 +382,7 @@
   globalThis.__cancel = (id) => {
     const call = mapGet(calls, id)
     if (call === undefined) return
-    call.done = true
+    over(call)
     mapDelete(calls, id)
   }
   globalThis.__drain = (threw) => {

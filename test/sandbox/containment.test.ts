@@ -41,6 +41,10 @@ const faults: readonly {
   { does: 'wrong-status', kinds: ['invalid-answer'], says: /4\.7\.1 does not fit reject/ },
   { does: 'wrong-kind', kinds: ['invalid-answer'], says: /"accept"/ },
   { does: 'getter', kinds: ['timeout'], says: /timed out/ },
+  { does: 'chatty', kinds: ['throw'], says: /too many commands/ },
+  { does: 'greedy', kinds: ['throw'], says: /more than 16 tools of one call at work at once/ },
+  { does: 'true', kinds: ['invalid-answer'], says: /./ },
+  { does: 'tampering', kinds: ['throw', 'invalid-answer'], says: /./ },
   { does: 'throw-getter', kinds: ['timeout'], says: /timed out/ },
 ]
 
@@ -98,6 +102,20 @@ test('those who wait beside an endless loop get their answers', async () => {
   const reports = await Promise.all(all)
   const failed = reports.map((of) => of.some(({ fault }) => fault !== null))
   assert.deepEqual([failed[0], failed[1], failed[3], failed[4], failed[5]], [false, true, false, true, false])
+})
+
+test('calls that wait for one promise are all answered when it is settled', async () => {
+  const startedAt = performance.now()
+  const all = await Promise.all(['shared', 'shared', 'shared'].map((what) => sandbox.rcpt(what)))
+  assert.ok(all.flat().every(({ fault }) => fault === null))
+  assert.ok(performance.now() - startedAt < 8_000)
+})
+
+test('a plugin that tampers with its isolate costs no plughost', async () => {
+  const pid = sandbox.plughostPid()
+  await sandbox.rcpt('tampering')
+  assert.equal(sandbox.plughostPid(), pid)
+  assert.equal((await sandbox.rcpt('reject')).at(-1)?.answer?.refusal?.code, 'NO')
 })
 
 test('a plughost killed from outside is replaced, and whoever waited is asked again', async () => {

@@ -149,3 +149,23 @@ test('a sweep removes the files whose message is not stored, and no others', asy
   assert.deepEqual(await Promise.all(paths.map(isThere)), [false, true, true, false])
   assert.equal(await isThere(stranger), true)
 })
+
+test('content that comes an octet at a time is whole, and takes the memory of its octets', async (t) => {
+  const spool = await openSpool(t)
+  const bytes = Buffer.from('abcdefghij'.repeat(10_000))
+  const before = process.memoryUsage().heapUsed
+  const receiver = spool.receiver(ID, 1_000_000)
+  for (let i = 0; i < bytes.length; i++) void receiver.write(bytes.subarray(i, i + 1))
+  const grown = process.memoryUsage().heapUsed - before
+  const content = await receiver.finish()
+  assert.ok(content.kind === 'inline' && Buffer.compare(content.bytes, bytes) === 0)
+  assert.ok(grown < 50_000_000, `${grown} octets of heap`)
+})
+
+test('what is no folder of the spool is left alone by the sweep', async (t) => {
+  const spool = await openSpool(t)
+  await writeFile(join(spool.directory, 'README'), 'mine')
+  await mkdir(join(spool.directory, 'lost+found'))
+  assert.equal(await spool.sweep(async () => []), 0)
+  assert.deepEqual((await readdir(spool.directory)).toSorted(), ['README', 'lost+found'])
+})
