@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, '..')
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/mail': [],
   'core/observe': ['core/mail'],
+  'core/dns': ['core/observe'],
   'core/hooks': ['core/mail', 'core/observe'],
   'core/smtp': ['core/mail', 'core/observe', 'core/hooks', 'core/queue'],
   'core/state': ['core/observe'],
@@ -43,6 +44,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Packages and modules with a past: each has one room that knows it. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'smtp-server': ['core/smtp/server.ts'],
+  'dns-packet': ['core/dns'],
   nodemailer: ['core/delivery/client.ts'],
   'isolated-vm': ['sandbox/host/engine.ts'],
   ajv: ['config/schema.ts'],
