@@ -8,13 +8,14 @@ import type {
   DomainConfig,
   LimitsConfig,
   LookupConfig,
+  OutboundConfig,
   PluginConfig,
   QueueConfig,
   StoreConfig,
 } from './config.ts'
 import { socketPath } from './conflicts.ts'
 import { parseDuration } from './durations.ts'
-import { parseEndpoint } from './endpoint.ts'
+import { parseDnsServer, parseEndpoint } from './endpoint.ts'
 import { isHostname } from './formats.ts'
 import { formatNetwork, parseNetwork } from './network.ts'
 import type { SettingPath } from './problem.ts'
@@ -55,8 +56,9 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     postmaster: settings.postmaster,
     listeners: settings.listeners.map(({ address, role }) => ({ ...sure(parseEndpoint(address)), role })),
     domains: toDomains(settings.domains, folder),
-    relay: { networks: relay.networks.map((text) => formatNetwork(sure(parseNetwork(text)))) },
-    outbound: { route: outbound.route === null ? null : destination(outbound.route, folder) },
+    relay: { networks: relay.networks.map(network) },
+    outbound: toOutbound(outbound, folder),
+    dns: { servers: settings.dns.servers.map((text) => sure(parseDnsServer(text))) },
     queue: toQueue(settings.queue),
     limits: toLimits(settings.limits),
     store: toStore(store, folder),
@@ -85,6 +87,16 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
   for (const [name, { deliver }] of Object.entries(domains))
     result[name.toLowerCase()] = { deliver: destination(deliver, folder) }
   return result
+}
+
+function toOutbound(outbound: Settings['outbound'], folder: string): OutboundConfig {
+  const { route, port, family, allowedNetworks } = outbound
+  return {
+    route: route === null || route === 'mx' ? route : destination(route, folder),
+    port,
+    family,
+    allowedNetworks: allowedNetworks.map(network),
+  }
 }
 
 function toQueue({ retry, expire, lease }: Settings['queue']): QueueConfig {
@@ -137,6 +149,10 @@ function toLookups(lookups: Settings['lookups'], folder: string): Config['lookup
 
 function destination(text: string, folder: string): string {
   return formatDestination(sure(parseDestination(text, folder)))
+}
+
+function network(text: string): string {
+  return formatNetwork(sure(parseNetwork(text)))
 }
 
 function durationMs(text: string): number {

@@ -1,11 +1,14 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { Config, ListenerConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import { missingHardening } from '../sandbox/plughost.ts'
 import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { GatewayControl } from './admin/control.ts'
 import { Deliverer } from './delivery/deliverer.ts'
+import { createNextHops, type NextHops } from './delivery/next-hops.ts'
+import { Resolver } from './dns/resolver.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
 import { HookRunner } from './hooks/runner.ts'
 import { storedSizeBytes } from './mail/message.ts'
@@ -57,7 +60,7 @@ export async function createGateway(
     await keeper.close()
     return sandbox
   }
-  const parts = await compose(config, keeper, sandbox, { log, clock })
+  const parts = await compose(config, sockets, keeper, sandbox, { log, clock })
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
   const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
@@ -100,6 +103,7 @@ async function openStore(
 
 async function compose(
   config: Config,
+  sockets: readonly GatewaySocket[],
   keeper: Keeper,
   sandbox: Sandbox,
   { log, clock }: GatewayOptions,
@@ -108,10 +112,12 @@ async function compose(
   const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
   const records = new DecisionRecords(config.record.sessions, clock)
   const spool = await sweptSpool(directory, keeper, log)
+  const resolver = new Resolver({ servers: config.dns.servers, clock })
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
     hostname: config.hostname,
+    nextHops: nextHopsOf(config, sockets, resolver),
     clock,
     log,
     observer: {
@@ -132,7 +138,33 @@ async function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  return { config, clock, keeper, queue, sandbox, records, deliverer, smtp, startedAt, isDraining: false }
+  return {
+    config,
+    clock,
+    keeper,
+    queue,
+    sandbox,
+    records,
+    resolver,
+    deliverer,
+    smtp,
+    startedAt,
+    isDraining: false,
+  }
+}
+
+function nextHopsOf({ outbound }: Config, sockets: readonly GatewaySocket[], resolver: Resolver): NextHops {
+  const { port, family, allowedNetworks } = outbound
+  const interfaces = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses)
+  return createNextHops({
+    resolver,
+    port,
+    family,
+    allowedNetworks,
+    listeners: sockets.map(({ config: listener }) => ({ address: listener.host, port: listener.port })),
+    ownAddresses: interfaces.map(({ address }) => address),
+    random: Math.random,
+  })
 }
 
 /**
@@ -185,6 +217,7 @@ async function stop(
   const late = new Promise<'late'>((resolve) => clientsEnd.addEventListener('abort', () => resolve('late')))
   if ((await Promise.race([smtp.closed(), late])) === 'late') log.warn('clients-cut-off', { timeoutMs })
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
+  parts.resolver.close()
   sandbox.close()
   await keeper.close()
 }

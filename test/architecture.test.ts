@@ -18,7 +18,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/smtp': ['core/mail', 'core/observe', 'core/hooks', 'core/queue'],
   'core/state': ['core/observe'],
   'core/queue': ['core/mail', 'core/observe', 'core/state'],
-  'core/delivery': ['core/mail', 'core/observe', 'core/queue'],
+  'core/delivery': ['core/mail', 'core/observe', 'core/dns', 'core/queue'],
   'core/admin': ['core/mail', 'core/observe', 'core/queue'],
   'core/cli': ['core/mail', 'core/observe', 'core/queue', 'core/admin', 'core/process', 'config', 'sandbox'],
   'core/main.ts': ['core/cli'],

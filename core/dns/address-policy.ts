@@ -63,6 +63,12 @@ export class AddressPolicy {
     return reason === null || wrapped === null ? reason : `${reason} in ${wrapped.form} form`
   }
 
+  /** Whether whoever connects there comes back to us. */
+  isOurselves(address: string, port: number): boolean {
+    const plain = canonical(address)
+    return plain !== null && this.#isListener(unwrapped(plain)?.address ?? plain, port)
+  }
+
   #isListener(target: string, port: number): boolean {
     return this.#listeners.some((listener) => {
       if (listener.port !== port) return false

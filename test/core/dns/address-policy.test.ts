@@ -91,6 +91,7 @@ const own: readonly (readonly [address: string, port: number, reason: string | n
 for (const [address, port, reason] of own) {
   test(`${address} port ${port}, where we listen or not: ${reason ?? 'may be a next hop'}`, () => {
     assert.equal(policy.whyNot(address, port), reason)
+    assert.equal(policy.isOurselves(address, port), reason !== null)
   })
 }
 
