@@ -16,7 +16,11 @@ export interface Config {
   readonly users: string | null
   readonly domains: Readonly<Record<string, DomainConfig>>
   readonly relay: { readonly networks: readonly string[] }
-  readonly outbound: { readonly route: string | null }
+  readonly outbound: OutboundConfig
+  readonly dns: {
+    /** In the order of asking; empty: those of the system. */
+    readonly servers: readonly HostPort[]
+  }
   readonly queue: QueueConfig
   readonly limits: LimitsConfig
   readonly store: StoreConfig
@@ -50,8 +54,19 @@ export interface TlsConfig {
 }
 
 export interface DomainConfig {
-  /** `smtp://ip:port`, `maildir:/path`, `discard:`; paths absolute. */
+  /** `smtp://host:port`, `mx:domain`, `maildir:/path`, `discard:`; paths absolute. */
   readonly deliver: string
+}
+
+export interface OutboundConfig {
+  /** A destination; `mx`: the mail exchangers of each domain; null: nowhere. */
+  readonly route: string | null
+  /** Of mail exchangers. */
+  readonly port: number
+  /** Addresses hosts found by name are reached at. */
+  readonly family: 'both' | 'ipv4' | 'ipv6'
+  /** Networks that are not on the Internet and have mail exchangers all the same. */
+  readonly allowedNetworks: readonly string[]
 }
 
 export interface QueueConfig {

@@ -9,6 +9,7 @@ import type {
   LimitsConfig,
   ListenerConfig,
   LookupConfig,
+  OutboundConfig,
   PluginConfig,
   QueueConfig,
   StoreConfig,
@@ -16,7 +17,7 @@ import type {
 } from './config.ts'
 import { socketPath } from './conflicts.ts'
 import { parseDuration } from './durations.ts'
-import { parseEndpoint } from './endpoint.ts'
+import { parseDnsServer, parseEndpoint } from './endpoint.ts'
 import { isHostname } from './formats.ts'
 import { formatNetwork, parseNetwork } from './network.ts'
 import type { SettingPath } from './problem.ts'
@@ -60,8 +61,9 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     tls,
     users: settings.users === null ? null : resolve(folder, settings.users),
     domains: toDomains(settings.domains, folder),
-    relay: { networks: relay.networks.map((text) => formatNetwork(sure(parseNetwork(text)))) },
-    outbound: { route: outbound.route === null ? null : destination(outbound.route, folder) },
+    relay: { networks: relay.networks.map(network) },
+    outbound: toOutbound(outbound, folder),
+    dns: { servers: settings.dns.servers.map((text) => sure(parseDnsServer(text))) },
     queue: toQueue(settings.queue),
     limits: toLimits(settings.limits),
     store: toStore(store, folder),
@@ -116,6 +118,16 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
   return result
 }
 
+function toOutbound(outbound: Settings['outbound'], folder: string): OutboundConfig {
+  const { route, port, family, allowedNetworks } = outbound
+  return {
+    route: route === null || route === 'mx' ? route : destination(route, folder),
+    port,
+    family,
+    allowedNetworks: allowedNetworks.map(network),
+  }
+}
+
 function toQueue({ retry, expire, lease }: Settings['queue']): QueueConfig {
   return { retryMs: retry.map(durationMs), expireMs: durationMs(expire), leaseMs: durationMs(lease) }
 }
@@ -166,6 +178,10 @@ function toLookups(lookups: Settings['lookups'], folder: string): Config['lookup
 
 function destination(text: string, folder: string): string {
   return formatDestination(sure(parseDestination(text, folder)))
+}
+
+function network(text: string): string {
+  return formatNetwork(sure(parseNetwork(text)))
 }
 
 function durationMs(text: string): number {

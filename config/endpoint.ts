@@ -1,4 +1,4 @@
-/** An address and a port to listen on: `127.0.0.1:2525`, `[::1]:25`. */
+/** An address and a port to listen on or to ask: `127.0.0.1:2525`, `[::1]:25`. */
 import { isIPv4, isIPv6 } from 'node:net'
 import type { HostPort } from './config.ts'
 import { canonicalIPv6 } from './network.ts'
@@ -17,6 +17,18 @@ export function parseEndpoint(text: string): HostPort | string {
   if (isIPv6(bare)) return 'an IPv6 address stands in brackets'
   if (bare === 'localhost') return { host: '127.0.0.1', port }
   return isIPv4(bare) ? { host: bare, port } : 'the part before the port is not an IP address'
+}
+
+const DNS_PORT = 53
+
+/** The same for a server that is asked: with port 53 when there is none, and an IPv6 address alone needs no brackets. */
+export function parseDnsServer(text: string): HostPort | string {
+  if (isIPv4(text)) return { host: text, port: DNS_PORT }
+  const alone = /^\[([^\]]*)\]$/.exec(text)?.[1] ?? text
+  if (isIPv6(alone) && !alone.includes('%')) return { host: canonicalIPv6(alone), port: DNS_PORT }
+  if (!/:\d+$/.test(text)) return 'it is no IP address'
+  const parsed = parseEndpoint(text)
+  return typeof parsed !== 'string' && parsed.port === 0 ? 'a port is a number from 1 to 65535' : parsed
 }
 
 export function formatEndpoint({ host, port }: HostPort): string {

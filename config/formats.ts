@@ -2,7 +2,7 @@
 import { parseMailbox, whyNotDomain } from '../core/mail/address.ts'
 import { parseDestination, whyNotBuilt } from '../core/mail/destination.ts'
 import { parseDuration } from './durations.ts'
-import { parseEndpoint } from './endpoint.ts'
+import { parseDnsServer, parseEndpoint } from './endpoint.ts'
 import { isOpenToTheInternet, networkMeant, parseNetwork } from './network.ts'
 import type { ProblemCode } from './problem.ts'
 import { parseSize } from './sizes.ts'
@@ -26,7 +26,7 @@ export interface Format {
 }
 
 const DURATIONS = 'a duration such as 250ms, 60s, 5m, 2h or 5d'
-const SCHEMES = ['smtp', 'maildir', 'discard']
+const SCHEMES = ['smtp', 'mx', 'maildir', 'discard']
 const ENDPOINT_EXAMPLE = '"127.0.0.1:2525"'
 const EVERY_ADDRESS = 'write "0.0.0.0:PORT" for every IPv4 address of this machine, "[::]:PORT" for IPv6'
 
@@ -56,15 +56,30 @@ export const FORMATS = {
     example: '127.0.0.0/8',
     misfit: whyNotTrustedNetwork,
   },
+  'inside-network': {
+    expected: 'a network such as 10.0.0.0/8 or "2001:db8::/32"',
+    example: '10.0.0.0/8',
+    misfit: (text) => {
+      const network = parseNetwork(text)
+      return typeof network === 'string' ? whyNotNetwork(network) : null
+    },
+  },
+  'dns-server': {
+    expected: 'an IP address and perhaps a port such as "127.0.0.1:53"',
+    example: '127.0.0.1:53',
+    misfit: (text) => {
+      const parsed = parseDnsServer(text)
+      return typeof parsed === 'string' ? { code: 'P1120', reason: parsed } : null
+    },
+  },
   destination: {
-    expected: 'smtp://IP:PORT, maildir:PATH or discard:',
+    expected: 'smtp://HOST:PORT, mx:DOMAIN, maildir:PATH or discard:',
     example: 'smtp://192.0.2.25:25',
     misfit: whyNotDestination,
   },
   route: {
-    expected: 'smtp://IP:PORT, maildir:PATH or discard:',
-    example: 'smtp://192.0.2.25:25',
-    // The setting itself says that "mx" is not built.
+    expected: 'mx, smtp://HOST:PORT, maildir:PATH or discard:',
+    example: 'mx',
     misfit: (text) => (text === 'mx' ? null : whyNotDestination(text)),
   },
   hostname: {
@@ -166,9 +181,9 @@ function whyNotDestination(text: string): Misfit | null {
 }
 
 function remedyForNotBuilt(text: string): string {
-  if (!text.toLowerCase().startsWith('smtp:')) return 'use smtp://IP:PORT or maildir:PATH'
-  if (text.includes('@')) return 'use a server that knows this one by its IP address, as smtp://IP:PORT'
-  return "use the server's IP address, as smtp://IP:PORT"
+  return text.toLowerCase().startsWith('smtp:')
+    ? 'use a server that knows this one by its IP address, as smtp://HOST:PORT'
+    : 'use smtp://HOST:PORT or maildir:PATH'
 }
 
 function whyNotPath(text: string): Misfit | null {

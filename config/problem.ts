@@ -17,7 +17,7 @@ export const PROBLEM_CODES = {
   P1110: 'malformed reference to a secret',
   P1111: 'environment variable not set',
   P1112: 'file of a secret cannot be read',
-  P1120: 'not an address and port to listen on',
+  P1120: 'not an IP address and port',
   P1121: 'address listened on twice',
   P1122: 'not a domain name',
   P1123: 'domain given twice',

@@ -188,7 +188,7 @@ export const SETTINGS = {
         examples: [{ deliver: 'maildir:./var/mail' }],
         properties: {
           deliver: {
-            description: '`smtp://IP:PORT`, `maildir:PATH` or `discard:`.',
+            description: '`smtp://HOST:PORT`, `mx:DOMAIN`, `maildir:PATH` or `discard:`.',
             type: 'string',
             format: 'destination',
             examples: ['maildir:./var/mail'],
@@ -218,15 +218,30 @@ export const SETTINGS = {
       properties: {
         route: {
           description:
-            'Where it goes. Without a route there is nowhere to go: name the server that sends it on.',
+            'Where it goes: `mx` for the mail exchangers of each domain, or the server that sends it on. Without a route there is nowhere to go.',
           type: ['string', 'null'],
           format: 'route',
           default: null,
-          examples: ['smtp://192.0.2.25:25'],
-          notBuilt: {
-            values: ['mx'],
-            remedy: 'name the server that sends it on, as in  route: smtp://192.0.2.25:25',
-          },
+          examples: ['mx'],
+        },
+        port: {
+          description: 'Port of mail exchangers.',
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 25,
+        },
+        family: {
+          description: 'Addresses hosts found by name are reached at.',
+          enum: ['both', 'ipv4', 'ipv6'],
+          default: 'both',
+        },
+        allowedNetworks: {
+          description:
+            'Networks that are not on the Internet and have mail exchangers all the same, in CIDR notation.',
+          type: 'array',
+          items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
+          default: [],
         },
       },
     },
@@ -325,10 +340,11 @@ export const SETTINGS = {
       default: {},
       properties: {
         servers: {
-          description: 'Name servers to ask. Default: those of the system.',
+          description: 'Resolvers to ask, in this order. Default: those of the system.',
           type: 'array',
+          maxItems: 10,
+          items: { type: 'string', format: 'dns-server', examples: ['127.0.0.1:53'] },
           default: [],
-          notBuilt: { except: [[]], remedy: 'use "servers: []"; nothing looks up names yet' },
         },
       },
     },

@@ -27,6 +27,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     domains: config.domains,
     relay: config.relay,
     outbound: config.outbound,
+    dns: { servers: config.dns.servers.map(formatEndpoint) },
     queue: {
       retry: config.queue.retryMs.map(formatDuration),
       expire: formatDuration(config.queue.expireMs),

@@ -5,6 +5,7 @@ import type { Panel } from '../sandbox/panel.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { GatewayControl, GatewayStatus, PluginStatus } from './admin/control.ts'
 import type { Deliverer } from './delivery/deliverer.ts'
+import type { Resolver } from './dns/resolver.ts'
 import type { Clock } from './observe/clock.ts'
 import type { DecisionRecords } from './observe/decision-record.ts'
 import { Metrics, type Sample } from './observe/metrics.ts'
@@ -20,6 +21,7 @@ export interface GatewayParts {
   readonly queue: Queue
   readonly sandbox: Sandbox
   readonly records: DecisionRecords
+  readonly resolver: Resolver
   readonly deliverer: Deliverer
   readonly smtp: SmtpServer
   readonly startedAt: number

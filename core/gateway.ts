@@ -1,11 +1,14 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { Config, ListenerConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import { missingHardening } from '../sandbox/plughost.ts'
 import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { GatewayControl } from './admin/control.ts'
 import { Deliverer } from './delivery/deliverer.ts'
+import { createNextHops, type NextHops } from './delivery/next-hops.ts'
+import { Resolver } from './dns/resolver.ts'
 import { openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
 import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
@@ -73,7 +76,12 @@ export async function createGateway(
     return sandbox
   }
   const credentials = await openCredentials(config.users, log, clock)
-  const parts = await compose(config, { keeper, spool, sandbox, certificate, credentials }, { log, clock })
+  const parts = await compose(
+    config,
+    sockets,
+    { keeper, spool, sandbox, certificate, credentials },
+    { log, clock },
+  )
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
   const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
@@ -121,16 +129,19 @@ async function openStore(
 
 async function compose(
   config: Config,
+  sockets: readonly GatewaySocket[],
   { keeper, spool, sandbox, certificate, credentials }: Opened,
   { log, clock }: GatewayOptions,
 ): Promise<GatewayParts> {
   const { directory, reserveBytes } = config.store
   const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
   const records = new DecisionRecords(config.record.sessions, clock)
+  const resolver = new Resolver({ servers: config.dns.servers, clock })
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
     hostname: config.hostname,
+    nextHops: nextHopsOf(config, sockets, resolver),
     clock,
     log,
     observer: {
@@ -153,7 +164,33 @@ async function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  return { config, clock, keeper, queue, sandbox, records, deliverer, smtp, startedAt, isDraining: false }
+  return {
+    config,
+    clock,
+    keeper,
+    queue,
+    sandbox,
+    records,
+    resolver,
+    deliverer,
+    smtp,
+    startedAt,
+    isDraining: false,
+  }
+}
+
+function nextHopsOf({ outbound }: Config, sockets: readonly GatewaySocket[], resolver: Resolver): NextHops {
+  const { port, family, allowedNetworks } = outbound
+  const interfaces = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses)
+  return createNextHops({
+    resolver,
+    port,
+    family,
+    allowedNetworks,
+    listeners: sockets.map(({ config: listener }) => ({ address: listener.host, port: listener.port })),
+    ownAddresses: interfaces.map(({ address }) => address),
+    random: Math.random,
+  })
 }
 
 /**
@@ -207,6 +244,7 @@ async function stop(
   const late = new Promise<'late'>((resolve) => clientsEnd.addEventListener('abort', () => resolve('late')))
   if ((await Promise.race([smtp.closed(), late])) === 'late') log.warn('clients-cut-off', { timeoutMs })
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
+  parts.resolver.close()
   sandbox.close()
   await keeper.close()
 }

@@ -13,13 +13,14 @@ const ROOT = join(import.meta.dirname, '..')
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/mail': [],
   'core/observe': ['core/mail'],
+  'core/dns': ['core/observe'],
   'core/hooks': ['core/mail', 'core/observe'],
   'core/smtp': ['core/mail', 'core/observe', 'core/hooks', 'core/queue'],
   'core/tls': ['core/observe'],
   'core/credentials': ['core/observe'],
   'core/state': ['core/observe'],
   'core/queue': ['core/mail', 'core/observe', 'core/state'],
-  'core/delivery': ['core/mail', 'core/observe', 'core/queue'],
+  'core/delivery': ['core/mail', 'core/observe', 'core/dns', 'core/queue'],
   'core/admin': ['core/mail', 'core/observe', 'core/queue'],
   'core/cli': [
     'core/mail',
@@ -56,6 +57,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Packages and modules with a past: each has one room that knows it. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'smtp-server': ['core/smtp/server.ts', 'core/smtp/parser.ts'],
+  'dns-packet': ['core/dns'],
   nodemailer: ['core/delivery/client.ts'],
   'isolated-vm': ['sandbox/host/engine.ts'],
   ajv: ['config/schema.ts'],

@@ -47,7 +47,7 @@ const QUIT_MS = 2_000
 /** What cannot stand between the angle brackets of a path here. */
 const UNSENDABLE = /[\r\n<>]/
 
-/** Connects and greets. `host` is an IP address: names are resolved elsewhere. */
+/** Connects and greets. `host` is an IP address; names are for host-opener.ts. */
 export async function openSmtp(
   { host, port }: { readonly host: string; readonly port: number },
   options: ClientOptions,
@@ -57,6 +57,16 @@ export async function openSmtp(
   if (isIP(host) === 0) return { ok: false, remote, met: { kind: 'local', text: `${host} is no IP address` } }
   const socket = await openSocket(host, port, options.timeouts.connectMs, signal)
   if (socket instanceof Error) return { ok: false, remote, met: trouble('connect', socket) }
+  return await greetSmtp(socket, remote, options, signal)
+}
+
+/** Greets over a connection that stands. `remote` is how it is called in records. */
+export async function greetSmtp(
+  socket: Socket,
+  remote: string,
+  options: ClientOptions,
+  signal: AbortSignal,
+): Promise<Opening> {
   const channel = new SmtpChannel(socket, remote, options)
   const met = await channel.greet(signal)
   return met === null ? { ok: true, channel } : { ok: false, remote, met }
@@ -221,7 +231,8 @@ const UNSENDABLE_MET: Met = Object.freeze({
   text: 'the address has an angle bracket, which SMTP delivery does not carry',
 })
 
-function openSocket(
+/** Connects to an IP address; an Error, returned, says why not. An aborted signal ends the try. */
+export function openSocket(
   host: string,
   port: number,
   connectMs: number,

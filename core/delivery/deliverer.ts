@@ -10,6 +10,7 @@ import type { Delivery } from '../queue/queue-store.ts'
 import { type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
 import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
 import { openerOf } from './destination-opener.ts'
+import type { NextHops } from './next-hops.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -45,6 +46,7 @@ export interface DelivererOptions {
   readonly leaseMs: number
   /** Our name, said with EHLO and part of file names. */
   readonly hostname: string
+  readonly nextHops: NextHops
   readonly clock: Clock
   readonly log: Log
   readonly observer: AttemptObserver
@@ -203,11 +205,11 @@ export class Deliverer {
   #site(route: string): Site {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
-    const { clock, log, hostname } = this.#options
+    const { clock, log, hostname, nextHops } = this.#options
     const { timeouts, site: pace } = this.#pace
     const site = new Site({
       route,
-      open: openerOf(route, { hostname, timeouts, clock }),
+      open: openerOf(route, { hostname, timeouts, clock, nextHops }),
       attempts: this.#attempts,
       inHand: this.#inHand,
       clock,

@@ -1,15 +1,20 @@
 /** Which channel leads to which destination. */
+import { isIP } from 'node:net'
 import { parseDestination } from '../mail/destination.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Channel, Opener, Outgoing } from './channel.ts'
 import { type ClientTimeouts, openSmtp } from './client.ts'
+import { openNamedHost } from './host-opener.ts'
+import { openMailExchanger } from './mail-exchanger-opener.ts'
 import { openMaildir } from './maildir.ts'
+import type { NextHops } from './next-hops.ts'
 import type { Met } from './outcome.ts'
 
 export interface OpenerOptions {
   readonly hostname: string
   readonly timeouts: ClientTimeouts
   readonly clock: Clock
+  readonly nextHops: NextHops
 }
 
 /** How channels of this route are opened. A route nobody can read holds its mail with the reason. */
@@ -21,7 +26,11 @@ export function openerOf(route: string, options: OpenerOptions): Opener {
   }
   switch (destination.kind) {
     case 'smtp':
-      return (signal) => openSmtp(destination, options, signal)
+      return isIP(destination.host) === 0
+        ? (signal) => openNamedHost(destination, options, signal)
+        : (signal) => openSmtp(destination, options, signal)
+    case 'mx':
+      return (signal) => openMailExchanger(destination.domain, options, signal)
     case 'maildir':
       return () => openMaildir(destination.path, options)
     case 'discard':

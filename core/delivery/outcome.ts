@@ -15,6 +15,8 @@ export type Met =
   | { readonly kind: 'trouble'; readonly phase: Phase; readonly text: string }
   /** The remote announced a limit the message is above (RFC 1870 §6). */
   | { readonly kind: 'too-large'; readonly text: string }
+  /** No host was found or reached. The class of `status` (RFC 3463) says whether that is final. */
+  | { readonly kind: 'no-host'; readonly status: `${4 | 5}.${string}`; readonly text: string }
   /** This envelope cannot be said by the protocol of this route. */
   | { readonly kind: 'unsendable'; readonly text: string }
   /** Trouble of our own: disk, spool, store. */
@@ -64,6 +66,8 @@ export function outcomeOf(met: Met): Outcome {
       )
     case 'too-large':
       return outcome('message', 'failed', met.text)
+    case 'no-host':
+      return outcome('host', met.status.startsWith('5') ? 'failed' : 'deferred', `${met.status} ${met.text}`)
     case 'unsendable':
       return outcome('recipient', 'failed', met.text)
     case 'local':

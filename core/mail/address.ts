@@ -71,6 +71,11 @@ export function whyNotDomain(text: string): string | null {
   return null
 }
 
+/** The IP address in an address literal, as it stands there; null for a domain name. */
+export function literalAddress(domain: string): string | null {
+  return domain.startsWith('[') && domain.endsWith(']') ? domain.slice(1, -1).replace(/^ipv6:/i, '') : null
+}
+
 function isAddressLiteral(text: string): boolean {
   if (!text.endsWith(']')) return false
   const inside = text.slice(1, -1)

@@ -1,18 +1,22 @@
-/** Where mail goes next, in one line of text: `smtp://192.0.2.7:25`, `maildir:/var/mail/in`, `discard:`. */
+/** Where mail goes next, in one line of text: `smtp://192.0.2.7:25`, `mx:example.com`, `maildir:/var/in`, `discard:`. */
 import { isAbsolute, resolve } from 'node:path'
-import { whyNotDomain } from './address.ts'
+import { literalAddress, whyNotDomain } from './address.ts'
 
 /** A destination mail can be handed to. What is not built has no kind here, so nobody can be asked to deliver it. */
 export type Destination =
-  /** `host` is an IPv4 or canonical IPv6 address, without brackets. */
+  /** `host` is an IPv4 or canonical IPv6 address, without brackets, or a lower-case host name. */
   | { readonly kind: 'smtp'; readonly host: string; readonly port: number }
+  /** The mail exchangers of a domain: a lower-case name, or an address literal in brackets. */
+  | { readonly kind: 'mx'; readonly domain: string }
   /** `path` is absolute. */
   | { readonly kind: 'maildir'; readonly path: string }
   /** Accepted and stored nowhere. */
   | { readonly kind: 'discard' }
 
 const SMTP_PORT = 25
-const SMTP_FORM = 'smtp:// needs an IP address and perhaps a port, as in smtp://192.0.2.7:25'
+const MAX_HOST_NAME = 253
+const SMTP_FORM = 'smtp:// needs a host and perhaps a port, as in smtp://192.0.2.7:25'
+const MX_FORM = 'mx: needs a domain, as in mx:example.com'
 
 /**
  * Reads a destination; a string is the reason why it is none, or why it does not work yet. A relative `maildir:`
@@ -25,14 +29,16 @@ export function parseDestination(text: string, folder: string | null = null): De
   switch (scheme) {
     case 'smtp':
       return parseSmtp(rest)
+    case 'mx':
+      return parseMx(rest)
     case 'maildir':
       return parseMaildir(rest, folder)
     case 'discard':
       return rest === '' ? { kind: 'discard' } : 'nothing may follow discard:'
     case '':
-      return 'a destination begins with smtp://, maildir: or discard:'
+      return 'a destination begins with smtp://, mx:, maildir: or discard:'
     default:
-      return `there is no kind of destination called "${scheme}:", only smtp://, maildir: and discard:`
+      return `there is no kind of destination called "${scheme}:", only smtp://, mx:, maildir: and discard:`
   }
 }
 
@@ -43,6 +49,8 @@ export function formatDestination(destination: Destination): string {
       const { host, port } = destination
       return `smtp://${host.includes(':') ? `[${host}]` : host}:${port}`
     }
+    case 'mx':
+      return `mx:${destination.domain}`
     case 'maildir':
       return `maildir:${destination.path}`
     case 'discard':
@@ -54,11 +62,7 @@ export function formatDestination(destination: Destination): string {
 export function whyNotBuilt(text: string): string | null {
   const { scheme, rest } = split(text)
   if (scheme === 'lmtp' || scheme === 'lmtp+unix') return 'delivery over LMTP is not built yet'
-  if (scheme !== 'smtp' || !rest.startsWith('//')) return null
-  if (rest.includes('@')) return 'signing in to the next server is not built yet'
-  const host = rest.slice(2).replace(/:\d*$/, '')
-  const isName = !isIPv4(host) && host.toLowerCase() !== 'localhost' && /[a-z]/i.test(host)
-  return isName && whyNotDomain(host) === null ? 'finding the next server by its name is not built yet' : null
+  return scheme === 'smtp' && /^\/\/.*@/.test(rest) ? 'signing in to the next server is not built yet' : null
 }
 
 function split(text: string): { scheme: string; rest: string } {
@@ -73,11 +77,19 @@ function parseSmtp(rest: string): Destination | string {
   const match = /^\/\/(?:\[([^\]]*)\]|([^:[\]]*))(?::([0-9]*))?$/.exec(rest)
   if (match === null) return SMTP_FORM
   const [, literal, bare = '', digits = String(SMTP_PORT)] = match
-  const host = literal === undefined ? ipv4(bare) : canonicalIPv6(literal)
+  const host = literal === undefined ? (ipv4(bare) ?? hostName(bare)) : canonicalIPv6(literal)
   if (host === null) return SMTP_FORM
   const port = Number(digits)
   if (digits.length > 5 || port < 1 || port > 65_535) return 'a port is a number from 1 to 65535'
   return { kind: 'smtp', host, port }
+}
+
+function parseMx(domain: string): Destination | string {
+  if (whyNotDomain(domain) !== null) return MX_FORM
+  const address = literalAddress(domain)
+  if (address === null) return { kind: 'mx', domain: domain.toLowerCase() }
+  const six = canonicalIPv6(address)
+  return { kind: 'mx', domain: six === null ? domain : `[IPv6:${six}]` }
 }
 
 function parseMaildir(path: string, folder: string | null): Destination | string {
@@ -92,6 +104,12 @@ function parseMaildir(path: string, folder: string | null): Destination | string
 function ipv4(text: string): string | null {
   if (text.toLowerCase() === 'localhost') return '127.0.0.1'
   return isIPv4(text) ? text : null
+}
+
+/** A name whose last label is no number, or it would be a misspelt address. */
+function hostName(text: string): string | null {
+  if (text.length > MAX_HOST_NAME || whyNotDomain(text) !== null) return null
+  return /[a-z][^.]*$/i.test(text) ? text.toLowerCase() : null
 }
 
 function isIPv4(text: string): boolean {

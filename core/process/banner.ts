@@ -34,7 +34,7 @@ export function formatBanner({ config, listeners, health, summary }: Banner): st
     ],
     [
       ...Object.entries(config.domains).map(([domain, { deliver }]) => row(domain, deliver)),
-      row('elsewhere', config.outbound.route ?? 'nowhere: no outbound.route is set'),
+      row('elsewhere', outboundText(config)),
       row('Relays for', relayText(config)),
     ],
     pluginLines(summary.plugins),
@@ -88,6 +88,11 @@ function warnings(config: Config, { plugins, queued, missingHardening }: Gateway
     ...(missingHardening.length === 0 ? [] : [`This system does not offer: ${missingHardening.join(', ')}`]),
     ...(queued === 0 ? [] : [`${queued} ${queued === 1 ? 'message' : 'messages'} taken over from the queue`]),
   ]
+}
+
+function outboundText({ outbound }: Config): string {
+  if (outbound.route === 'mx') return 'mx   (the mail exchangers of each domain)'
+  return outbound.route ?? 'nowhere: no outbound.route is set'
 }
 
 function relayText({ relay }: Config): string {

@@ -1,8 +1,11 @@
 /** The domains that are ours, and where mail goes by the configuration alone. */
 import { formatAddress, parseMailbox } from '../mail/address.ts'
+import { formatDestination, parseDestination } from '../mail/destination.ts'
 import type { SmtpSettings } from './settings.ts'
 
 const POSTMASTER = 'postmaster'
+/** Stands in the configuration for the mail exchangers of whatever domain it is. */
+const MX = 'mx'
 
 export class LocalDomains {
   readonly #hostname: string
@@ -39,6 +42,15 @@ export class LocalDomains {
 
   /** Where mail for this domain goes; null when the configuration names nothing. Our own host is not sent to. */
   routeTo(domain: string): string | null {
-    return this.#routes.get(domain) ?? (domain === this.#hostname ? null : this.#outbound)
+    const ours = this.#routes.get(domain)
+    if (ours !== undefined) return ours
+    if (domain === this.#hostname) return null
+    return this.#outbound === MX ? exchangersOf(domain) : this.#outbound
   }
+}
+
+/** Written so that equal address literals are one route. */
+function exchangersOf(domain: string): string | null {
+  const destination = parseDestination(`${MX}:${domain}`)
+  return typeof destination === 'string' ? null : formatDestination(destination)
 }

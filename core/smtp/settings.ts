@@ -8,7 +8,10 @@ export interface SmtpSettings {
   /** The domains that are ours, and where their mail goes. */
   readonly domains: Readonly<Record<string, { readonly deliver: string }>>
   readonly relay: { readonly networks: readonly string[] }
-  readonly outbound: { readonly route: string | null }
+  readonly outbound: {
+    /** A destination; `mx`: the mail exchangers of each domain; null: nowhere. */
+    readonly route: string | null
+  }
   readonly queue: { readonly expireMs: number }
   readonly limits: SmtpLimits
   readonly store: { readonly inlineBytes: number }

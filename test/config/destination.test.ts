@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { formatDestination, parseDestination, whyNotBuilt } from '../../core/mail/destination.ts'
 
-const SMTP_FORM = 'smtp:// needs an IP address and perhaps a port, as in smtp://192.0.2.7:25'
+const SMTP_FORM = 'smtp:// needs a host and perhaps a port, as in smtp://192.0.2.7:25'
+const MX_FORM = 'mx: needs a domain, as in mx:example.com'
 const PORT = 'a port is a number from 1 to 65535'
 
 const written: readonly (readonly [text: string, same: string])[] = [
@@ -14,6 +15,14 @@ const written: readonly (readonly [text: string, same: string])[] = [
   ['smtp://localhost:2526', 'smtp://127.0.0.1:2526'],
   ['smtp://[::1]:2526', 'smtp://[::1]:2526'],
   ['smtp://[2001:DB8:0:0::7]', 'smtp://[2001:db8::7]:25'],
+  ['smtp://MX.example.test', 'smtp://mx.example.test:25'],
+  ['smtp://mailhub:2525', 'smtp://mailhub:2525'],
+  ['smtp://4.example', 'smtp://4.example:25'],
+  ['mx:example.test', 'mx:example.test'],
+  ['MX:Example.TEST', 'mx:example.test'],
+  ['mx:[192.0.2.7]', 'mx:[192.0.2.7]'],
+  ['mx:[ipv6:2001:DB8:0:0::7]', 'mx:[IPv6:2001:db8::7]'],
+  ['mx:[IPv6:::ffff:192.0.2.7]', 'mx:[IPv6:::ffff:c000:207]'],
   ['maildir:/var/mail/in', 'maildir:/var/mail/in'],
   ['maildir:/var//mail/../mail/in/', 'maildir:/var/mail/in'],
   ['discard:', 'discard:'],
@@ -28,6 +37,7 @@ for (const [text, same] of written)
 
 test('a destination is a plain value', () => {
   assert.deepEqual(parseDestination('smtp://[::1]:2526'), { kind: 'smtp', host: '::1', port: 2526 })
+  assert.deepEqual(parseDestination('mx:example.test'), { kind: 'mx', domain: 'example.test' })
   assert.deepEqual(parseDestination('maildir:/a'), { kind: 'maildir', path: '/a' })
   assert.deepEqual(parseDestination('discard:'), { kind: 'discard' })
 })
@@ -54,13 +64,26 @@ const refused: readonly (readonly [text: string, reason: string])[] = [
   ['smtp://', SMTP_FORM],
   ['smtp:192.0.2.7', SMTP_FORM],
   ['smtp://under_score:25', SMTP_FORM],
+  ['smtp://mx.example.test.:25', SMTP_FORM],
+  ['smtp://example.4', SMTP_FORM],
+  [`smtp://${'a.'.repeat(126)}ab`, SMTP_FORM],
+  ['mx:', MX_FORM],
+  ['mx://example.test', MX_FORM],
+  ['mx:example.test:25', MX_FORM],
+  ['mx:example..test', MX_FORM],
+  ['mx:[192.0.2]', MX_FORM],
+  ['mx:[::1]', MX_FORM],
+  ['mx', 'a destination begins with smtp://, mx:, maildir: or discard:'],
   ['maildir:', 'maildir: needs a path'],
   ['maildir:~/mail', '~ is not expanded, write the whole path'],
   ['maildir:/a\nb', 'the path has a control character'],
   ['discard:x', 'nothing may follow discard:'],
-  ['192.0.2.7:25', 'a destination begins with smtp://, maildir: or discard:'],
-  ['', 'a destination begins with smtp://, maildir: or discard:'],
-  ['http://192.0.2.7', 'there is no kind of destination called "http:", only smtp://, maildir: and discard:'],
+  ['192.0.2.7:25', 'a destination begins with smtp://, mx:, maildir: or discard:'],
+  ['', 'a destination begins with smtp://, mx:, maildir: or discard:'],
+  [
+    'http://192.0.2.7',
+    'there is no kind of destination called "http:", only smtp://, mx:, maildir: and discard:',
+  ],
 ]
 for (const [text, reason] of refused)
   test(`${JSON.stringify(text)} is no destination: ${reason}`, () => {
@@ -71,8 +94,6 @@ for (const [text, reason] of refused)
 const notBuilt: readonly (readonly [text: string, reason: string])[] = [
   ['lmtp://127.0.0.1:24', 'delivery over LMTP is not built yet'],
   ['lmtp+unix:/run/lmtp.sock', 'delivery over LMTP is not built yet'],
-  ['smtp://mx.example.test:25', 'finding the next server by its name is not built yet'],
-  ['smtp://mailhub', 'finding the next server by its name is not built yet'],
   ['smtp://user:pass@192.0.2.7:587', 'signing in to the next server is not built yet'],
   ['smtp://user@mx.example.test', 'signing in to the next server is not built yet'],
 ]
@@ -87,6 +108,8 @@ test('whatever the text, parsing answers, and what is written is read again as t
     .array(
       fc.constantFrom(
         'smtp:',
+        'mx:',
+        'IPv6:',
         '//',
         'maildir:',
         'discard:',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { formatDuration, parseDuration } from '../../config/durations.ts'
-import { endpointsClash, formatEndpoint, parseEndpoint } from '../../config/endpoint.ts'
+import { endpointsClash, formatEndpoint, parseDnsServer, parseEndpoint } from '../../config/endpoint.ts'
 import { formatNetwork, isOpenToTheInternet, parseNetwork } from '../../config/network.ts'
 import { formatSize, parseSize } from '../../config/sizes.ts'
 import { closest } from '../../config/suggestion.ts'
@@ -138,6 +138,25 @@ for (const [text, result] of endpoints)
   test(`listening on "${text}": ${result}`, () => {
     const endpoint = parseEndpoint(text)
     assert.equal(typeof endpoint === 'string' ? `refused: ${endpoint}` : formatEndpoint(endpoint), result)
+  })
+
+const resolvers: readonly (readonly [text: string, result: string])[] = [
+  ['192.0.2.53', '192.0.2.53:53'],
+  ['192.0.2.53:5353', '192.0.2.53:5353'],
+  ['2001:DB8::53', '[2001:db8::53]:53'],
+  ['[2001:db8::53]', '[2001:db8::53]:53'],
+  ['[2001:db8::53]:5353', '[2001:db8::53]:5353'],
+  ['192.0.2.53:0', 'refused: a port is a number from 1 to 65535'],
+  ['192.0.2.53:65536', 'refused: a port is a number from 0 to 65535'],
+  ['dns.example.test', 'refused: it is no IP address'],
+  ['dns.example.test:53', 'refused: the part before the port is not an IP address'],
+  ['fe80::1%eth0', 'refused: it is no IP address'],
+  ['', 'refused: it is no IP address'],
+]
+for (const [text, result] of resolvers)
+  test(`asking the resolver "${text}": ${result}`, () => {
+    const server = parseDnsServer(text)
+    assert.equal(typeof server === 'string' ? `refused: ${server}` : formatEndpoint(server), result)
   })
 
 const pairs: readonly (readonly [a: string, b: string, clash: boolean])[] = [

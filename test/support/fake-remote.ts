@@ -72,10 +72,10 @@ export class FakeRemote {
     this.#server = createServer((socket) => this.#came(socket))
   }
 
-  /** Listens on a free port of 127.0.0.1, or on this one. */
-  static async start(script: Script = () => undefined, port = 0): Promise<FakeRemote> {
+  /** Listens on a free port of 127.0.0.1, or on this port and address. */
+  static async start(script: Script = () => undefined, port = 0, address = '127.0.0.1'): Promise<FakeRemote> {
     const remote = new FakeRemote(script)
-    remote.#server.listen(port, '127.0.0.1')
+    remote.#server.listen(port, address)
     await once(remote.#server, 'listening')
     return remote
   }

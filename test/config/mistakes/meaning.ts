@@ -85,10 +85,34 @@ Fix: write 10.0.0.0/8`,
   {
     name: 'a misspelt kind of destination',
     text: 'domains: { example.test: { deliver: "maldir:/var/mail" } }\n',
-    report: `P1125  postern.yaml:1:37  Setting "domains['example.test'].deliver": found "maldir:/var/mail", expected smtp://IP:PORT, maildir:PATH or discard: (there is no kind of destination called "maldir:", only smtp://, maildir: and discard:).
+    report: `P1125  postern.yaml:1:37  Setting "domains['example.test'].deliver": found "maldir:/var/mail", expected smtp://HOST:PORT, mx:DOMAIN, maildir:PATH or discard: (there is no kind of destination called "maldir:", only smtp://, mx:, maildir: and discard:).
    1 | domains: { example.test: { deliver: "maldir:/var/mail" } }
      |                                     ^^^^^^^^^^^^^^^^^^
 Fix: did you mean "maildir:"?`,
+  },
+  {
+    name: 'an outbound route that is none',
+    text: 'outbound: { route: "smtps://192.0.2.1" }\n',
+    report: `P1125  postern.yaml:1:20  Setting "outbound.route": found "smtps://192.0.2.1", expected mx, smtp://HOST:PORT, maildir:PATH or discard: (there is no kind of destination called "smtps:", only smtp://, mx:, maildir: and discard:).
+   1 | outbound: { route: "smtps://192.0.2.1" }
+     |                    ^^^^^^^^^^^^^^^^^^^
+Fix: did you mean "smtp:"?`,
+  },
+  {
+    name: 'a resolver by its name',
+    text: 'dns: { servers: [dns.example.test] }\n',
+    report: `P1120  postern.yaml:1:18  Setting "dns.servers[0]": found "dns.example.test", expected an IP address and perhaps a port such as "127.0.0.1:53" (it is no IP address).
+   1 | dns: { servers: [dns.example.test] }
+     |                  ^^^^^^^^^^^^^^^^
+Fix: write for example  "127.0.0.1:53"`,
+  },
+  {
+    name: 'an allowed network written as an address inside it',
+    text: 'outbound: { allowedNetworks: [10.0.0.1/8] }\n',
+    report: `P1124  postern.yaml:1:31  Setting "outbound.allowedNetworks[0]": found "10.0.0.1/8", expected a network such as 10.0.0.0/8 or "2001:db8::/32" (the network of that size is 10.0.0.0/8).
+   1 | outbound: { allowedNetworks: [10.0.0.1/8] }
+     |                               ^^^^^^^^^^
+Fix: write 10.0.0.0/8`,
   },
   {
     name: 'a duration that is none',

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
 import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
+import { createNextHops, type NextHops } from '../../../core/delivery/next-hops.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
+import { Resolver } from '../../../core/dns/resolver.ts'
 import { systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { startKeeper } from '../../../core/queue/keeper.ts'
@@ -20,6 +22,8 @@ export interface StandOptions {
   readonly pace?: Partial<Omit<DeliveryPace, 'site' | 'timeouts'>>
   readonly site?: Partial<SitePace>
   readonly timeouts?: Partial<DeliveryPace['timeouts']>
+  /** Nothing is found by name unless this is given. */
+  readonly nextHops?: NextHops
   /** Puts itself between deliverer and store. */
   readonly store?: (store: QueueStore) => QueueStore
 }
@@ -61,6 +65,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     queue,
     leaseMs,
     hostname: 'mx.postern.test',
+    nextHops: options.nextHops ?? nameless(),
     clock: systemClock,
     log: collecting(lines),
     observer: { attempted: (attempt) => attempts.push(attempt) },
@@ -129,6 +134,19 @@ export function withFaults(store: QueueStore, faults: Partial<QueueStore>): Queu
       const method = faults[name] ?? target[name]
       return (...given: never[]) => (method as (...all: never[]) => unknown).apply(target, given)
     },
+  })
+}
+
+/** Asks the discard port, where nobody answers. */
+function nameless(): NextHops {
+  return createNextHops({
+    resolver: new Resolver({ servers: [{ host: '127.0.0.1', port: 9 }] }),
+    port: 25,
+    family: 'both',
+    listeners: [],
+    ownAddresses: [],
+    allowedNetworks: [],
+    random: Math.random,
   })
 }
 

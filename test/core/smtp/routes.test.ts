@@ -25,6 +25,17 @@ test('mail for our domains goes where the configuration says, the rest outbound'
   )
 })
 
+test('with mx each domain that is not ours has its own route', () => {
+  const everywhere = { ...settings, outbound: { route: 'mx' } }
+  const local = new LocalDomains(everywhere as unknown as SmtpSettings)
+  assert.deepEqual(
+    ['example.test', 'other.test', '[192.0.2.7]', '[ipv6:2001:db8:0::7]', 'mx.example.test', ''].map((name) =>
+      local.routeTo(name),
+    ),
+    ['smtp://192.0.2.1:25', 'mx:other.test', 'mx:[192.0.2.7]', 'mx:[IPv6:2001:db8::7]', null, null],
+  )
+})
+
 test('nothing is sent to ourselves by way of outbound', () => {
   assert.equal(domains.routeTo('mx.example.test'), null)
 })
