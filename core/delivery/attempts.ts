@@ -33,6 +33,7 @@ export interface DeliveryCounters {
   delivered: number
   deferred: number
   held: number
+  bounced: number
 }
 
 export interface AttemptsOptions {
@@ -52,7 +53,7 @@ export type AttemptEnd = 'done' | 'host-trouble' | 'gone'
 export const MAX_RECIPIENTS = 100
 
 export class Attempts {
-  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0 }
+  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0, bounced: 0 }
   readonly #options: AttemptsOptions
 
   constructor(options: AttemptsOptions) {
@@ -99,7 +100,7 @@ export class Attempts {
     const settlements = queue
       .settlements(work.delivery, outcomes)
       .map((settlement) => notSooner(settlement, notBefore))
-    const settled = await inHand.settle(work, settlements)
+    const settled = await inHand.settle(work, settlements, [])
     if (settled === 'settled') this.#announceDue(work, settlements)
     else this.#unsettled(work, settled, [])
   }
@@ -142,7 +143,7 @@ export class Attempts {
     const outcomes = met.map(outcomeOf)
     const settlements = this.#settlements(work, met, outcomes, notBefore)
     const wallMs = Math.round(clock.monotonic() - startedAt)
-    const settled = await inHand.settle(work, settlements)
+    const settled = await inHand.settle(work, settlements, [])
     if (settled === 'settled') {
       this.#announceDue(work, settlements)
       this.#tell(work, remote, settlements, wallMs)

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
 import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
+import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import { systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { startKeeper } from '../../../core/queue/keeper.ts'
@@ -118,7 +119,8 @@ function messageOf(
       contentOffset: 0,
     },
     origin: { kind: 'internal', what: 'test' },
-    recipients: recipients.map((address) => ({ address, route, hold: null })),
+    dsn: NO_DSN_ENVELOPE,
+    recipients: recipients.map((address) => ({ address, route, hold: null, dsn: NO_DSN_RECIPIENT })),
   }
 }
 
