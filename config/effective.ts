@@ -116,8 +116,13 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
   return result
 }
 
-function toQueue({ retry, expire, lease }: Settings['queue']): QueueConfig {
-  return { retryMs: retry.map(durationMs), expireMs: durationMs(expire), leaseMs: durationMs(lease) }
+function toQueue({ retry, expire, delayNotice, lease }: Settings['queue']): QueueConfig {
+  return {
+    retryMs: retry.map(durationMs),
+    expireMs: durationMs(expire),
+    delayNoticeMs: durationMs(delayNotice),
+    leaseMs: durationMs(lease),
+  }
 }
 
 function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], folder: string): StoreConfig {

@@ -9,6 +9,7 @@ import { Deliverer } from './delivery/deliverer.ts'
 import { openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
 import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
+import { gatewayNotices } from './gateway-notices.ts'
 import { HookRunner } from './hooks/runner.ts'
 import { storedSizeBytes } from './mail/message.ts'
 import type { Clock } from './observe/clock.ts'
@@ -125,12 +126,14 @@ async function compose(
   const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
   const records = new DecisionRecords(config.record.sessions, clock)
   const spool = await sweptSpool(directory, keeper, log)
+  const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
     hostname: config.hostname,
     clock,
     log,
+    notices: gatewayNotices(config, { hooks, records, newId: queue.newId, clock, log }),
     observer: {
       attempted: ({ queueId, route, remote, recipients, wallMs }) =>
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
@@ -138,7 +141,7 @@ async function compose(
   })
   const smtp = new SmtpServer({
     settings: config,
-    hooks: new HookRunner(sandbox.panel, () => clock.monotonic(), log),
+    hooks,
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,

@@ -17,6 +17,8 @@ export type Met =
   | { readonly kind: 'too-large'; readonly text: string }
   /** This envelope cannot be said by the protocol of this route. */
   | { readonly kind: 'unsendable'; readonly text: string }
+  /** Nobody can follow this route: a mistake in our configuration. */
+  | { readonly kind: 'misrouted'; readonly text: string }
   /** Trouble of our own: disk, spool, store. */
   | { readonly kind: 'local'; readonly text: string }
   /** Taken over by a destination without a remote. */
@@ -66,6 +68,8 @@ export function outcomeOf(met: Met): Outcome {
       return outcome('message', 'failed', met.text)
     case 'unsendable':
       return outcome('recipient', 'failed', met.text)
+    case 'misrouted':
+      return outcome('local', 'failed', met.text)
     case 'local':
       return outcome('local', 'deferred', met.text)
     case 'kept':

@@ -25,7 +25,7 @@ export function recipientOf(column: unknown): DsnRecipient {
 /** What cannot be read is as good as not given: it must not keep the mail from leaving. */
 function parsed(column: unknown): object {
   try {
-    const value: unknown = column === null ? null : JSON.parse(String(column))
+    const value: unknown = typeof column === 'string' ? JSON.parse(column) : null
     return typeof value === 'object' && value !== null ? value : {}
   } catch {
     return {}

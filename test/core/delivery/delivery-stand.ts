@@ -1,13 +1,15 @@
 /** A stand for the deliverer: a real store behind its keeper, a queue with short waits, and everything it tells. */
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
 import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
+import { Notices, type NoticesOptions, type RouteNotice } from '../../../core/delivery/notices.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
-import { systemClock } from '../../../core/observe/clock.ts'
+import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { startKeeper } from '../../../core/queue/keeper.ts'
 import { Queue } from '../../../core/queue/queue.ts'
@@ -23,6 +25,9 @@ export interface StandOptions {
   readonly timeouts?: Partial<DeliveryPace['timeouts']>
   /** Puts itself between deliverer and store. */
   readonly store?: (store: QueueStore) => QueueStore
+  readonly clock?: Clock
+  /** Where notices go; nowhere unless told, so that what fails is held. */
+  readonly routeNotice?: RouteNotice
 }
 
 export interface LogLine extends LogFields {
@@ -40,6 +45,8 @@ export interface Stand {
   accept(route: string, recipients: readonly string[], text?: string): Promise<string>
   /** Stores a message for the deliverer to find. */
   add(route: string, recipients: readonly string[], text?: string): Promise<string>
+  /** The same with changes. */
+  addChanged(route: string, recipients: readonly string[], changes: Partial<NewMessage>): Promise<string>
   entries(): Promise<readonly QueueEntry[]>
   /** Waits until nothing is owed but what is held, and everybody was told. */
   settled(withinMs?: number): Promise<void>
@@ -49,21 +56,25 @@ export const OWNER = 'worker-under-test'
 export const TEXT = 'Subject: x\r\n\r\nhello\r\n'
 
 export async function standFor(t: TestContext, options: StandOptions = {}): Promise<Stand> {
+  const { clock = systemClock, routeNotice = () => Promise.resolve(null) } = options
   const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000 } = options
   const directory = await mkdtemp(join(tmpdir(), 'delivery-'))
   const entry = new URL('../../../core/process/keeper.ts', import.meta.url)
   const keeper = await startKeeper({ entry, directory, onDeath: rethrow })
   const store = keeper.queue
   const rules = { retryMs, expireMs, leaseMs }
-  const queue = new Queue(options.store?.(store) ?? store, rules, OWNER, systemClock)
+  const queue = new Queue(options.store?.(store) ?? store, rules, OWNER, clock)
   const attempts: Attempted[] = []
   const lines: LogLine[] = []
+  const log = collecting(lines)
+  const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
   const deliverer = new Deliverer({
     queue,
     leaseMs,
     hostname: 'mx.postern.test',
-    clock: systemClock,
-    log: collecting(lines),
+    clock,
+    log,
+    notices,
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
   })
@@ -91,6 +102,13 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
       deliverer.kick(route)
       return message.id
     },
+    async addChanged(route, recipients, changes) {
+      const acceptedAt = clock.now()
+      const message = messageOf(queue.newId(), expireMs, route, recipients, TEXT)
+      await store.add({ ...message, acceptedAt, expiresAt: acceptedAt + expireMs, ...changes }, null)
+      deliverer.kick(route)
+      return message.id
+    },
     entries,
     settled: (withinMs = 20_000) =>
       until(
@@ -98,6 +116,16 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
         withinMs,
       ),
   }
+}
+
+function noticesOf(given: Pick<NoticesOptions, 'route' | 'newId' | 'clock' | 'log'>): Notices {
+  return new Notices({
+    hostname: 'mx.postern.test',
+    postmaster: 'postmaster@mx.postern.test',
+    delayNoticeMs: 4 * 3_600_000,
+    newSeed: () => randomBytes(16).toString('hex'),
+    ...given,
+  })
 }
 
 function messageOf(
