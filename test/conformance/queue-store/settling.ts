@@ -30,6 +30,7 @@ export function settlingConformance(open: OpenStore): void {
   settlesPartly(open)
   refusesStrangers(open)
   storesNotices(open)
+  keepsDsn(open)
 }
 
 function endsMessages(open: OpenStore): void {
@@ -204,7 +205,9 @@ function storesNotices(open: OpenStore): void {
     assert.equal((await store.counts()).leased, 1)
     assert.equal(await store.settle(delivery, [bounced('rcpt@example.test')], [notice(2)]), true)
   })
+}
 
+function keepsDsn(open: OpenStore): void {
   test('what the sender wants to hear comes with every claim, and that a delay was told', async (t) => {
     const { store, reopen } = await open(t)
     const dsn = { ret: 'HDRS', envid: 'QQ 314' } as const
