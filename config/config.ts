@@ -73,6 +73,8 @@ export interface QueueConfig {
   /** Waits before the second, third, … attempt; the last repeats. */
   readonly retryMs: readonly number[]
   readonly expireMs: number
+  /** Age at which the sender of mail that still waits is told. */
+  readonly delayNoticeMs: number
   readonly leaseMs: number
 }
 

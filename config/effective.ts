@@ -128,8 +128,13 @@ function toOutbound(outbound: Settings['outbound'], folder: string): OutboundCon
   }
 }
 
-function toQueue({ retry, expire, lease }: Settings['queue']): QueueConfig {
-  return { retryMs: retry.map(durationMs), expireMs: durationMs(expire), leaseMs: durationMs(lease) }
+function toQueue({ retry, expire, delayNotice, lease }: Settings['queue']): QueueConfig {
+  return {
+    retryMs: retry.map(durationMs),
+    expireMs: durationMs(expire),
+    delayNoticeMs: durationMs(delayNotice),
+    leaseMs: durationMs(lease),
+  }
 }
 
 function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], folder: string): StoreConfig {

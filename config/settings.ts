@@ -104,10 +104,17 @@ const queue = {
     },
     expire: {
       ...duration,
-      description: 'Age at which undelivered mail is given up.',
+      description: 'Age at which undelivered mail is given up, and its sender told.',
       atLeast: '1s',
       atMost: '365d',
       default: '5d',
+    },
+    delayNotice: {
+      ...duration,
+      description: 'Age at which the sender of mail that still waits is told so, once.',
+      atLeast: '1s',
+      atMost: '365d',
+      default: '4h',
     },
     lease: {
       ...duration,

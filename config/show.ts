@@ -31,6 +31,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     queue: {
       retry: config.queue.retryMs.map(formatDuration),
       expire: formatDuration(config.queue.expireMs),
+      delayNotice: formatDuration(config.queue.delayNoticeMs),
       lease: formatDuration(config.queue.leaseMs),
     },
     limits: limits(config),

@@ -99,6 +99,11 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     'Recipients put into hold by delivery',
     () => deliverer.counters.held,
   )
+  total(
+    'postern_recipients_bounced_total',
+    'Recipients given up, their senders told unless they wanted no notice',
+    () => deliverer.counters.bounced,
+  )
   total('postern_plughost_deaths_total', 'Plughosts that died', () => sandbox.plughostDeaths())
   metrics.gauge({
     name: 'postern_queue_recipients',

@@ -12,6 +12,7 @@ import { Resolver } from './dns/resolver.ts'
 import { openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
 import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
+import { gatewayNotices } from './gateway-notices.ts'
 import { HookRunner } from './hooks/runner.ts'
 import { storedSizeBytes } from './mail/message.ts'
 import type { Clock } from './observe/clock.ts'
@@ -137,6 +138,7 @@ async function compose(
   const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
   const records = new DecisionRecords(config.record.sessions, clock)
   const resolver = new Resolver({ servers: config.dns.servers, clock })
+  const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
@@ -144,6 +146,7 @@ async function compose(
     nextHops: nextHopsOf(config, sockets, resolver),
     clock,
     log,
+    notices: gatewayNotices(config, { hooks, records, newId: queue.newId, clock, log }),
     observer: {
       attempted: ({ queueId, route, remote, recipients, wallMs }) =>
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
@@ -151,7 +154,7 @@ async function compose(
   })
   const smtp = new SmtpServer({
     settings: config,
-    hooks: new HookRunner(sandbox.panel, () => clock.monotonic(), log),
+    hooks,
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,

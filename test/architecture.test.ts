@@ -37,6 +37,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/gateway-control.ts': ['*'],
   'core/gateway-certificate.ts': ['*'],
   'core/gateway-credentials.ts': ['*'],
+  'core/gateway-notices.ts': ['*'],
   'core/process': [
     'core/mail',
     'core/observe',

@@ -14,7 +14,7 @@ const FILTER_KEYS = [
   'to',
   'from',
 ] as const satisfies readonly (keyof QueueFilter)[]
-const STATES: readonly string[] = ['due', 'held', 'delivered'] satisfies RecipientState[]
+const STATES: readonly string[] = ['due', 'held', 'delivered', 'bounced'] satisfies RecipientState[]
 
 /** An argument does not fit its method: the caller's mistake, told to the caller. */
 export class ArgumentFault extends Error {

@@ -48,6 +48,7 @@ export interface GatewayStatus {
     readonly delivered: number
     readonly deferred: number
     readonly held: number
+    readonly bounced: number
   }
   readonly plugins: readonly PluginStatus[]
 }

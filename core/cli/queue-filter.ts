@@ -19,6 +19,7 @@ export function addFilterOptions(command: Command): Command {
         'due',
         'held',
         'delivered',
+        'bounced',
       ] as const),
     )
     .option('--from <address>', 'reverse-path, or @domain; <> for bounces', text)

@@ -1,9 +1,11 @@
 /** Attempts: a message goes into a channel, what comes back is settled, and everybody who should know is told. */
+import type { StoredContent } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue, RecipientOutcome } from '../queue/queue.ts'
 import type { Settlement } from '../queue/queue-store.ts'
 import type { Channel, Outgoing } from './channel.ts'
+import type { Finished, Notices, Told } from './notices.ts'
 import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './outcome.ts'
 import type { Work } from './work.ts'
 import type { WorkInHand } from './work-in-hand.ts'
@@ -33,15 +35,17 @@ export interface DeliveryCounters {
   delivered: number
   deferred: number
   held: number
+  bounced: number
 }
 
 export interface AttemptsOptions {
   readonly queue: Queue
   readonly inHand: WorkInHand
+  readonly notices: Notices
   readonly observer: AttemptObserver
   readonly log: Log
   readonly clock: Clock
-  /** Called when recipients were put off, with the earliest moment one is due again, milliseconds since 1970. */
+  /** Called when recipients were put off or a notice was stored, with the earliest moment one is due again, milliseconds since 1970. */
   readonly onDeferred: (dueAt: number) => void
 }
 
@@ -52,7 +56,7 @@ export type AttemptEnd = 'done' | 'host-trouble' | 'gone'
 export const MAX_RECIPIENTS = 100
 
 export class Attempts {
-  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0 }
+  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0, bounced: 0 }
   readonly #options: AttemptsOptions
 
   constructor(options: AttemptsOptions) {
@@ -91,17 +95,18 @@ export class Attempts {
   }
 
   /** Puts work off that was not attempted; does not count. The next attempt is not before `notBefore`. */
-  async postpone(work: Work, reason: string, notBefore: number): Promise<void> {
-    const { queue, inHand } = this.#options
+  async postpone(work: Work, why: Met, notBefore: number): Promise<void> {
+    const { queue } = this.#options
+    const detail = why.text
     const outcomes = work.delivery.recipients.map(
-      ({ address }): RecipientOutcome => ({ address, kind: 'deferred', detail: reason, counted: false }),
+      ({ address }): RecipientOutcome => ({ address, kind: 'deferred', detail, counted: false }),
     )
     const settlements = queue
       .settlements(work.delivery, outcomes)
       .map((settlement) => notSooner(settlement, notBefore))
-    const settled = await inHand.settle(work, settlements)
-    if (settled === 'settled') this.#announceDue(work, settlements)
-    else this.#unsettled(work, settled, [])
+    const met = outcomes.map(() => why)
+    const { settled } = await this.#writeDown(work, settlements, met, null)
+    if (settled !== 'settled') this.#unsettled(work, settled, [])
   }
 
   /** A bug of ours ended the attempt: it is put off, the rest goes on. */
@@ -109,7 +114,7 @@ export class Attempts {
     const { message, route } = work.delivery
     this.#options.log.error('delivery-bug', { message, route, stack: stackOf(error) })
     try {
-      await this.postpone(work, 'an error of our own ended the attempt', 0)
+      await this.postpone(work, { kind: 'local', text: 'an error of our own ended the attempt' }, 0)
     } catch (again) {
       // Its lease ends by itself.
       this.#options.inHand.drop(work)
@@ -126,7 +131,7 @@ export class Attempts {
       return { queueId: message, reversePath, recipients: addresses, stored }
     } catch (error) {
       this.#options.log.error('delivery-content-failed', { message, reason: String(error) })
-      await this.postpone(work, 'the stored message cannot be read', 0)
+      await this.postpone(work, { kind: 'local', text: 'the stored message cannot be read' }, 0)
       return null
     }
   }
@@ -138,18 +143,33 @@ export class Attempts {
     startedAt: number,
     notBefore: number,
   ): Promise<AttemptEnd> {
-    const { inHand, clock } = this.#options
     const outcomes = met.map(outcomeOf)
-    const settlements = this.#settlements(work, met, outcomes, notBefore)
-    const wallMs = Math.round(clock.monotonic() - startedAt)
-    const settled = await inHand.settle(work, settlements)
-    if (settled === 'settled') {
-      this.#announceDue(work, settlements)
-      this.#tell(work, remote, settlements, wallMs)
-    } else {
-      this.#unsettled(work, settled, settlements)
-    }
+    const before = this.#settlements(work, met, outcomes, notBefore)
+    const wallMs = Math.round(this.#options.clock.monotonic() - startedAt)
+    const { settled, settlements } = await this.#writeDown(work, before, met, remote)
+    if (settled === 'settled') this.#tell(work, remote, settlements, wallMs)
+    else this.#unsettled(work, settled, settlements)
     return outcomes.some(({ level }) => level === 'host') ? 'host-trouble' : 'done'
+  }
+
+  /** Settles, and stores with it what the sender is told (protocol of the store: both or neither). */
+  async #writeDown(
+    work: Work,
+    settlements: readonly Settlement[],
+    met: readonly Met[],
+    remote: string | null,
+  ): Promise<{ settled: 'settled' | 'lost' | 'unsettled'; settlements: readonly Settlement[] }> {
+    const { inHand, notices, clock, onDeferred } = this.#options
+    const content = (): Promise<StoredContent> => inHand.content(work)
+    const finished: Finished = { delivery: work.delivery, settlements, met, remote, content }
+    const told: Told = await notices.tell(finished)
+    const settled = await inHand.settle(work, told.settlements, told.notices)
+    if (settled === 'settled') {
+      this.#announceDue(work, told.settlements)
+      notices.stored(finished, told)
+      if (told.notices.length > 0) onDeferred(clock.now())
+    }
+    return { settled, settlements: told.settlements }
   }
 
   #settlements(

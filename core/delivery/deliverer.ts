@@ -11,6 +11,7 @@ import { type AttemptObserver, Attempts, type DeliveryCounters } from './attempt
 import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
 import { openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
+import type { Notices } from './notices.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -50,6 +51,7 @@ export interface DelivererOptions {
   readonly clock: Clock
   readonly log: Log
   readonly observer: AttemptObserver
+  readonly notices: Notices
   readonly pace?: DeliveryPace
 }
 
@@ -72,13 +74,14 @@ export class Deliverer {
   #sleep: Sleep | null = null
 
   constructor(options: DelivererOptions) {
-    const { queue, clock, log, leaseMs, observer } = options
+    const { queue, clock, log, leaseMs, observer, notices } = options
     this.#options = options
     this.#pace = options.pace ?? DELIVERY_PACE
     this.#watch = new StoreWatch(log)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
-    this.#attempts = new Attempts({ queue, clock, log, observer, inHand: this.#inHand, onDeferred })
+    const inHand = this.#inHand
+    this.#attempts = new Attempts({ queue, clock, log, observer, notices, inHand, onDeferred })
   }
 
   /** Recipients delivered, deferred and held since the start. */

@@ -21,7 +21,7 @@ export interface OpenerOptions {
 export function openerOf(route: string, options: OpenerOptions): Opener {
   const destination = parseDestination(route)
   if (typeof destination === 'string') {
-    const met: Met = { kind: 'unsendable', text: `no delivery to ${route}: ${destination}` }
+    const met: Met = { kind: 'misrouted', text: `no delivery to ${route}: ${destination}` }
     return () => Promise.resolve({ ok: true, channel: new ConstantChannel(route, met) })
   }
   switch (destination.kind) {

@@ -19,6 +19,8 @@ export type Met =
   | { readonly kind: 'no-host'; readonly status: `${4 | 5}.${string}`; readonly text: string }
   /** This envelope cannot be said by the protocol of this route. */
   | { readonly kind: 'unsendable'; readonly text: string }
+  /** Nobody can follow this route: a mistake in our configuration. */
+  | { readonly kind: 'misrouted'; readonly text: string }
   /** Trouble of our own: disk, spool, store. */
   | { readonly kind: 'local'; readonly text: string }
   /** Taken over by a destination without a remote. */
@@ -70,6 +72,8 @@ export function outcomeOf(met: Met): Outcome {
       return outcome('host', met.status.startsWith('5') ? 'failed' : 'deferred', `${met.status} ${met.text}`)
     case 'unsendable':
       return outcome('recipient', 'failed', met.text)
+    case 'misrouted':
+      return outcome('local', 'failed', met.text)
     case 'local':
       return outcome('local', 'deferred', met.text)
     case 'kept':

@@ -281,7 +281,7 @@ export class Site {
   #postpone(work: Work, reason: string): void {
     const { attempts } = this.#options
     const postponed: Promise<void> = attempts
-      .postpone(work, reason, this.#restEnd())
+      .postpone(work, { kind: 'trouble', phase: 'connect', text: reason }, this.#restEnd())
       .catch((error: unknown) => attempts.broken(work, error))
       .finally(() => this.#postponed.delete(postponed))
     this.#postponed.add(postponed)

@@ -2,7 +2,7 @@
 import type { StoredContent } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Queue } from '../queue/queue.ts'
-import type { Delivery, Settlement } from '../queue/queue-store.ts'
+import type { Delivery, NewMessage, Settlement } from '../queue/queue-store.ts'
 import { pause } from './sleep.ts'
 import { type StoreWatch, storeWaitMs } from './store-watch.ts'
 import { memoryBytes, Work } from './work.ts'
@@ -68,9 +68,14 @@ export class WorkInHand {
    *
    * @returns `unsettled` when there was no time left to ask again
    */
-  async settle(work: Work, settlements: readonly Settlement[]): Promise<'settled' | 'lost' | 'unsettled'> {
+  async settle(
+    work: Work,
+    settlements: readonly Settlement[],
+    notices: readonly NewMessage[],
+  ): Promise<'settled' | 'lost' | 'unsettled'> {
     const { store } = this.#options.queue
-    const settled = await this.#insist('settle', work, () => store.settle(work.delivery, settlements))
+    const settle = (): Promise<boolean> => store.settle(work.delivery, settlements, notices)
+    const settled = await this.#insist('settle', work, settle)
     this.drop(work)
     if (settled === undefined && !work.isLost) return 'unsettled'
     return settled === true ? 'settled' : 'lost'

@@ -185,6 +185,11 @@ export class DecisionRecords {
     return { id, client, startedAt, entries }
   }
 
+  /** The record of the session a message came in; null when it is not, or no longer, known. */
+  recordOf(queueId: string): SessionRecord | null {
+    return this.#byKey.get(queueId) ?? null
+  }
+
   /** Books a step of a message's way; nothing when its session is no longer known. */
   stepOf(queueId: string, event: string, detail: Step['detail']): void {
     this.#byKey.get(queueId)?.step(event, detail)

@@ -38,7 +38,14 @@ export interface QueueOperations {
   readonly claim: { arguments: ClaimRequest; answer: readonly Delivery[] }
   readonly content: { arguments: { message: string }; answer: WireContent }
   readonly renew: { arguments: { leases: readonly LeaseKey[]; until: number }; answer: readonly LeaseKey[] }
-  readonly settle: { arguments: { lease: LeaseKey; settlements: readonly Settlement[] }; answer: boolean }
+  readonly settle: {
+    arguments: {
+      lease: LeaseKey
+      settlements: readonly Settlement[]
+      notices: readonly WireMessage[]
+    }
+    answer: boolean
+  }
   readonly release: { arguments: { leases: readonly LeaseKey[] }; answer: null }
   readonly reclaim: { arguments: { owner: string | null }; answer: number }
   readonly list: { arguments: { filter: QueueFilter; limit: number }; answer: readonly QueueEntry[] }

@@ -1,7 +1,7 @@
 /** The queue store a worker uses when a keeper owns the databases. */
 import type { StoredContent } from '../mail/message.ts'
 import type { KeeperClient } from './keeper-client.ts'
-import type { QueueCall, QueueOperations } from './keeper-protocol.ts'
+import type { QueueCall, QueueOperations, WireMessage } from './keeper-protocol.ts'
 import { packContent, unpackContent } from './keeper-protocol.ts'
 import type { Cursor, QueueCommand } from './local-listing.ts'
 import { FROM_THE_START } from './local-listing.ts'
@@ -31,8 +31,7 @@ export class KeeperQueueStore implements QueueStore {
   }
 
   add(message: NewMessage, lease: Lease | null): Promise<readonly Delivery[]> {
-    const stored = packContent(message.stored, (bytes) => this.#client.place(bytes))
-    return this.#call({ name: 'add', arguments: { message: { ...message, stored }, lease } })
+    return this.#call({ name: 'add', arguments: { message: this.#packed(message), lease } })
   }
 
   claim(request: ClaimRequest): Promise<readonly Delivery[]> {
@@ -52,8 +51,13 @@ export class KeeperQueueStore implements QueueStore {
     return deliveries.filter(({ fence }) => fences.has(fence))
   }
 
-  settle(delivery: Delivery, settlements: readonly Settlement[]): Promise<boolean> {
-    return this.#call({ name: 'settle', arguments: { lease: keyOf(delivery), settlements } })
+  settle(
+    delivery: Delivery,
+    settlements: readonly Settlement[],
+    notices: readonly NewMessage[],
+  ): Promise<boolean> {
+    const packed = notices.map((notice) => this.#packed(notice))
+    return this.#call({ name: 'settle', arguments: { lease: keyOf(delivery), settlements, notices: packed } })
   }
 
   async release(deliveries: readonly Delivery[]): Promise<void> {
@@ -95,6 +99,10 @@ export class KeeperQueueStore implements QueueStore {
   /** Closes the keeper, and with it the state store. */
   close(): Promise<void> {
     return this.#close()
+  }
+
+  #packed(message: NewMessage): WireMessage {
+    return { ...message, stored: packContent(message.stored, (bytes) => this.#client.place(bytes)) }
   }
 
   /** In steps: between two of them other calls get their turn. */

@@ -7,10 +7,11 @@ import { openDatabase } from '../state/database.ts'
 import { LocalState, STATE_MIGRATIONS } from '../state/local-state.ts'
 import type { Result } from './group-commit.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { Answer, Batch, Call, QueueCall, StateCall, WireBytes } from './keeper-protocol.ts'
+import type { Answer, Batch, Call, QueueCall, StateCall, WireBytes, WireMessage } from './keeper-protocol.ts'
 import { packContent, unpackContent } from './keeper-protocol.ts'
 import { QUEUE_MIGRATIONS } from './local-schema.ts'
 import { LocalStore } from './local-store.ts'
+import type { NewMessage } from './queue-store.ts'
 import { SPOOL_FOLDER } from './spool.ts'
 
 export const QUEUE_FILE = 'queue.db'
@@ -110,7 +111,7 @@ function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayB
   switch (call.name) {
     case 'add': {
       const { message, lease } = call.arguments
-      return store.add({ ...message, stored: unpackContent(message.stored, parts) }, lease)
+      return store.add(unpackMessage(message, parts), lease)
     }
     case 'claim':
       return store.claims.claim(call.arguments)
@@ -118,8 +119,11 @@ function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayB
       return store.content(call.arguments.message)
     case 'renew':
       return store.claims.renew(call.arguments.leases, call.arguments.until)
-    case 'settle':
-      return store.settling.settle(call.arguments.lease, call.arguments.settlements)
+    case 'settle': {
+      const { lease, settlements, notices } = call.arguments
+      const unpacked = notices.map((notice) => unpackMessage(notice, parts))
+      return store.settle(lease, settlements, unpacked)
+    }
     case 'release':
       return store.claims.release(call.arguments.leases)
     case 'reclaim':
@@ -135,6 +139,10 @@ function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayB
     case 'stored':
       return store.stored(call.arguments.messages)
   }
+}
+
+function unpackMessage(message: WireMessage, parts: readonly ArrayBuffer[]): NewMessage {
+  return { ...message, stored: unpackContent(message.stored, parts) }
 }
 
 function applyToState(state: LocalState, call: StateCall): unknown {

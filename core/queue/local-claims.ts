@@ -3,6 +3,7 @@
  * by one route and gives them a fencing number nobody had before.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { envelopeOf, recipientOf } from './local-dsn.ts'
 import type { MessageNumber } from './local-messages.ts'
 import type { LocalTally } from './local-tally.ts'
 import type { ClaimRequest, Delivery, Lease, LeaseKey } from './queue-store.ts'
@@ -26,12 +27,13 @@ const NEXT_ROUTE = `SELECT route FROM recipient INDEXED BY recipient_route
 // The plus signs keep SQLite to the index by message: by route it would walk the whole backlog of the route.
 const READY = `WHERE message = $message AND +route = $route AND state = 'due' AND +ready_at <= $now`
 
-const OWED = `SELECT address, attempts, lease_owner IS NOT NULL AS is_leased FROM recipient ${READY} ORDER BY position`
+const OWED = `SELECT address, attempts, dsn, delay_told, lease_owner IS NOT NULL AS is_leased
+  FROM recipient ${READY} ORDER BY position`
 
 const LEASE = `UPDATE recipient SET lease_owner = $owner, ready_at = $until, fence = $fence ${READY}`
 
 // What delivery needs must be readable: a row that is not would otherwise come back for ever.
-const MESSAGE = `SELECT id, reverse_path, accepted_at, expires_at, size,
+const MESSAGE = `SELECT id, reverse_path, accepted_at, expires_at, size, dsn,
     json_valid(origin) AND (spool IS NOT NULL OR EXISTS (SELECT 1 FROM body WHERE message = number)) AS is_sound
   FROM message WHERE number = ?`
 
@@ -152,14 +154,17 @@ export class LocalClaims {
       route,
       fence,
       leaseUntil: lease.until,
-      recipients: owed.map(({ address, attempts }) => ({
-        address: String(address),
-        attempts: Number(attempts),
+      recipients: owed.map((recipient) => ({
+        address: String(recipient['address']),
+        attempts: Number(recipient['attempts']),
+        dsn: recipientOf(recipient['dsn']),
+        isDelayTold: recipient['delay_told'] === 1,
       })),
       reversePath: String(row['reverse_path']),
       acceptedAt: Number(row['accepted_at']),
       expiresAt: Number(row['expires_at']),
       sizeBytes: Number(row['size']),
+      dsn: envelopeOf(row['dsn']),
     }
   }
 

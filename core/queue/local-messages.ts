@@ -19,7 +19,7 @@ export class LocalMessages {
     this.#tally = tally
     this.#number = database.prepare('SELECT number FROM message WHERE id = ?')
     this.#owed = database.prepare(
-      "SELECT count(*) AS owed FROM recipient WHERE message = ? AND state <> 'delivered'",
+      "SELECT count(*) AS owed FROM recipient WHERE message = ? AND state IN ('due', 'held')",
     )
     this.#deleteRecipients = database.prepare('DELETE FROM recipient WHERE message = ?')
     this.#deleteBody = database.prepare('DELETE FROM body WHERE message = ?')

@@ -59,4 +59,39 @@ export const QUEUE_MIGRATIONS: readonly string[] = [
      leased INTEGER NOT NULL
    ) STRICT;
    INSERT INTO tally VALUES (0, 0, 0, 0, 0);`,
+  // The table anew: a CHECK cannot be changed.
+  `ALTER TABLE message ADD COLUMN
+     -- JSON of RET and ENVID; NULL: neither was given
+     dsn TEXT;
+
+   CREATE TABLE recipient_2 (
+     message INTEGER NOT NULL,
+     -- place in the envelope, from 0
+     position INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     route TEXT NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('due', 'held', 'delivered', 'bounced')),
+     due_at INTEGER NOT NULL,
+     -- when it may be claimed: due_at, or the end of its lease
+     ready_at INTEGER NOT NULL,
+     attempts INTEGER NOT NULL,
+     lease_owner TEXT,
+     -- number of the lease; grows for ever, also when a lease is given back
+     fence INTEGER NOT NULL,
+     -- reason of the hold, or what the last attempt met
+     detail TEXT NOT NULL,
+     -- JSON of NOTIFY and ORCPT; NULL: neither was given
+     dsn TEXT,
+     -- 1: the sender has been told of the delay
+     delay_told INTEGER NOT NULL DEFAULT 0,
+     PRIMARY KEY (message, position)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO recipient_2 (message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence,
+     detail)
+     SELECT message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence, detail
+     FROM recipient;
+   DROP TABLE recipient;
+   ALTER TABLE recipient_2 RENAME TO recipient;
+   CREATE INDEX recipient_ready ON recipient (ready_at) WHERE state = 'due';
+   CREATE INDEX recipient_route ON recipient (route, ready_at) WHERE state = 'due';`,
 ]

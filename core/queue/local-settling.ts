@@ -12,7 +12,7 @@ const END = `UPDATE recipient SET state = ?, lease_owner = NULL, fence = ?, deta
   WHERE message = ? AND position = ?`
 
 const DEFER = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail,
-    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted
+    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted, delay_told = $delayTold
   WHERE message = $message AND position = $position`
 
 const GIVE_BACK = `UPDATE recipient SET lease_owner = NULL, fence = ?, ready_at = due_at
@@ -53,9 +53,9 @@ export class LocalSettling {
     }
     // All of them are given back. One whose lease was reclaimed is not counted any more.
     this.#tally.change({ leased: -leased.filter((row) => row['is_leased'] === 1).length })
-    const delivered = settlements.filter(({ result }) => result === 'delivered').length
-    if (delivered === this.#messages.owed(message)) {
-      this.#tally.change({ due: -delivered })
+    const done = settlements.filter(({ result }) => result === 'delivered' || result === 'bounced').length
+    if (done === this.#messages.owed(message)) {
+      this.#tally.change({ due: -done })
       this.#messages.delete(message)
     } else this.#writeAll(message, positions, settlements)
     return true
@@ -78,8 +78,9 @@ export class LocalSettling {
   #write(message: MessageNumber, position: number, fence: number, settlement: Settlement): void {
     const { result, detail } = settlement
     if (result === 'deferred') {
-      const { dueAt, counted } = settlement
-      this.#defer.run({ fence, detail, dueAt, counted: counted ? 1 : 0, message, position })
+      const { dueAt, counted, isDelayTold } = settlement
+      const flags = { counted: counted ? 1 : 0, delayTold: isDelayTold ? 1 : 0 }
+      this.#defer.run({ fence, detail, dueAt, ...flags, message, position })
     } else {
       this.#end.run(result, fence, detail, message, position)
       this.#tally.change({ due: -1, held: result === 'held' ? 1 : 0 })

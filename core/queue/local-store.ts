@@ -8,12 +8,13 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { StoredContent } from '../mail/message.ts'
 import { storedSizeBytes } from '../mail/message.ts'
 import { LocalClaims } from './local-claims.ts'
+import { envelopeColumn, recipientColumn } from './local-dsn.ts'
 import { LocalListing } from './local-listing.ts'
 import type { MessageNumber } from './local-messages.ts'
 import { LocalMessages } from './local-messages.ts'
 import { LocalSettling } from './local-settling.ts'
 import { LocalTally } from './local-tally.ts'
-import type { Delivery, Lease, NewMessage } from './queue-store.ts'
+import type { Delivery, Lease, LeaseKey, NewMessage, Settlement } from './queue-store.ts'
 import { StoreFault } from './queue-store.ts'
 
 export interface LocalStoreOptions {
@@ -24,19 +25,19 @@ export interface LocalStoreOptions {
 }
 
 const ADD_MESSAGE = `INSERT INTO message
-  (id, accepted_at, expires_at, reverse_path, size, origin, head, content_offset, spool, spool_size)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (id, accepted_at, expires_at, reverse_path, size, origin, head, content_offset, spool, spool_size, dsn)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const ADD_RECIPIENT = `INSERT INTO recipient
-  (message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence, detail)
-  VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`
+  (message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence, detail, dsn)
+  VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`
 
 export class LocalStore {
   readonly claims: LocalClaims
-  readonly settling: LocalSettling
   readonly listing: LocalListing
   readonly #tally: LocalTally
   readonly #messages: LocalMessages
+  readonly #settling: LocalSettling
   readonly #spoolDirectory: string
   readonly #addMessage: StatementSync
   readonly #addBody: StatementSync
@@ -48,7 +49,7 @@ export class LocalStore {
     this.#tally = new LocalTally(database)
     this.#messages = new LocalMessages(database, this.#tally)
     this.claims = new LocalClaims(database, this.#tally, now)
-    this.settling = new LocalSettling(database, this.#tally, this.#messages, this.claims)
+    this.#settling = new LocalSettling(database, this.#tally, this.#messages, this.claims)
     this.listing = new LocalListing(database, this.#tally, this.#messages)
     this.#addMessage = database.prepare(ADD_MESSAGE)
     this.#addBody = database.prepare('INSERT INTO body (message, bytes) VALUES (?, ?)')
@@ -62,7 +63,7 @@ export class LocalStore {
     const number = this.#insertMessage(message)
     const deliveries = lease === null ? new Map<string, Delivery>() : this.#leased(message, lease)
     let leased = 0
-    for (const [position, { address, route, hold }] of message.recipients.entries()) {
+    for (const [position, { address, route, hold, dsn }] of message.recipients.entries()) {
       const delivery = hold === null ? deliveries.get(route) : undefined
       if (delivery !== undefined) leased += 1
       this.#addRecipient.run(
@@ -76,11 +77,26 @@ export class LocalStore {
         delivery === undefined ? null : (lease?.owner ?? null),
         delivery?.fence ?? 0,
         hold ?? '',
+        recipientColumn(dsn),
       )
     }
     const held = message.recipients.filter(({ hold }) => hold !== null).length
     this.#tally.change({ due: message.recipients.length - held, held, leased })
     return [...deliveries.values()]
+  }
+
+  /**
+   * Writes down what became of the recipients of a lease, and stores the notices about it.
+   *
+   * @returns false when the lease, or one recipient of it, was lost: nothing was changed
+   */
+  settle(lease: LeaseKey, settlements: readonly Settlement[], notices: readonly NewMessage[]): boolean {
+    // Before anything is written: a fault must leave nothing behind.
+    if (notices.some(({ stored }) => stored.content.kind !== 'inline'))
+      throw new StoreFault('unavailable', `a notice about ${lease.message} is not in memory`)
+    if (!this.#settling.settle(lease, settlements)) return false
+    for (const notice of notices) this.add(notice, null)
+    return true
   }
 
   /** @throws StoreFault `unavailable` when the message is not stored, or its body is missing */
@@ -122,16 +138,21 @@ export class LocalStore {
 
   /** What of a new message may leave at once, by route. */
   #leased(message: NewMessage, lease: Lease): Map<string, Delivery> {
-    const { id, reversePath, acceptedAt, expiresAt, stored } = message
+    const { id, reversePath, acceptedAt, expiresAt, stored, dsn } = message
     const byRoute = Map.groupBy(
       message.recipients.filter(({ hold }) => hold === null),
       ({ route }) => route,
     )
     const deliveries = [...byRoute].map(([route, recipients]): [string, Delivery] => {
       const fence = this.claims.nextFence()
-      const owed = recipients.map(({ address }) => ({ address, attempts: 0 }))
+      const owed = recipients.map((recipient) => ({
+        address: recipient.address,
+        attempts: 0,
+        dsn: recipient.dsn,
+        isDelayTold: false,
+      }))
       const sizeBytes = storedSizeBytes(stored)
-      const facts = { reversePath, acceptedAt, expiresAt, sizeBytes }
+      const facts = { reversePath, acceptedAt, expiresAt, sizeBytes, dsn }
       return [route, { message: id, route, fence, leaseUntil: lease.until, recipients: owed, ...facts }]
     })
     return new Map(deliveries)
@@ -150,6 +171,7 @@ export class LocalStore {
       contentOffset,
       content.kind === 'spool' ? this.#spoolFile(content.path) : null,
       content.kind === 'spool' ? content.sizeBytes : 0,
+      envelopeColumn(message.dsn),
     )
     this.#tally.change({ messages: 1, bytes: storedSizeBytes(message.stored) })
     if (content.kind === 'inline') this.#addBody.run(number, content.bytes)

@@ -5,6 +5,7 @@
  * promises holds when its promise resolves; a rejected call changed nothing. Work is claimed by lease with a fencing
  * number: whoever settles with an older number than the store has seen since is told so and changes nothing.
  */
+import type { DsnEnvelope, DsnRecipient } from '../mail/dsn-parameters.ts'
 import type { StoredContent } from '../mail/message.ts'
 import type { Origin } from '../mail/session.ts'
 
@@ -16,12 +17,14 @@ export interface NewMessage {
   readonly id: string
   /** Milliseconds since 1970. */
   readonly acceptedAt: number
-  /** After this moment recipients still owed go to hold. */
+  /** After this moment recipients still owed are given up. */
   readonly expiresAt: number
   /** '' is the null reverse-path. */
   readonly reversePath: string
   readonly stored: StoredContent
   readonly origin: Origin
+  /** RET and ENVID of its MAIL. */
+  readonly dsn: DsnEnvelope
   /** Not empty; no address twice under one route. */
   readonly recipients: readonly NewRecipient[]
 }
@@ -32,6 +35,8 @@ export interface NewRecipient {
   readonly route: string
   /** Why it may not leave yet; null when it may. */
   readonly hold: string | null
+  /** NOTIFY and ORCPT of its RCPT. */
+  readonly dsn: DsnRecipient
 }
 
 /** What a lease is known by. */
@@ -52,18 +57,24 @@ export interface Delivery extends LeaseKey {
   readonly acceptedAt: number
   readonly expiresAt: number
   readonly sizeBytes: number
+  readonly dsn: DsnEnvelope
 }
 
 export interface OwedRecipient {
   readonly address: string
   /** Attempts made before this one. */
   readonly attempts: number
+  readonly dsn: DsnRecipient
+  /** The sender has been told that this takes long. */
+  readonly isDelayTold: boolean
 }
 
 /** What became of one recipient in one attempt. */
 export type Settlement =
   | { readonly address: string; readonly result: 'delivered'; readonly detail: string }
   | { readonly address: string; readonly result: 'held'; readonly detail: string }
+  /** Given up: the sender is told by a notice that goes with this settlement, or wants no notice. */
+  | { readonly address: string; readonly result: 'bounced'; readonly detail: string }
   | {
       readonly address: string
       readonly result: 'deferred'
@@ -72,6 +83,8 @@ export type Settlement =
       readonly dueAt: number
       /** Whether this counts as an attempt; trouble of our own does not. */
       readonly counted: boolean
+      /** A notice of the delay goes with this settlement, or went before. */
+      readonly isDelayTold: boolean
     }
 
 export interface Lease {
@@ -80,7 +93,8 @@ export interface Lease {
   readonly until: number
 }
 
-export type RecipientState = 'due' | 'held' | 'delivered'
+/** `due` and `held` are owed something still. */
+export type RecipientState = 'due' | 'held' | 'delivered' | 'bounced'
 
 /** A recipient as the operator sees it. */
 export interface QueueEntry {
@@ -160,9 +174,15 @@ export interface QueueStore {
    * Writes down what became of each recipient and gives the lease back, also for recipients no settlement names: they
    * are due again at once. Durable when it resolves; a message nobody is owed any more is gone with it.
    *
-   * @returns false when the lease, or one recipient of it, had been lost: nothing was changed
+   * @param notices stored in the same commit, to be claimed at once: whom a settlement gives up is told of, or is
+   *   not given up. Their content is in memory.
+   * @returns false when the lease, or one recipient of it, had been lost: nothing was changed, no notice stored
    */
-  settle(delivery: Delivery, settlements: readonly Settlement[]): Promise<boolean>
+  settle(
+    delivery: Delivery,
+    settlements: readonly Settlement[],
+    notices: readonly NewMessage[],
+  ): Promise<boolean>
   /** Gives leases back untouched: the work is due again at once. */
   release(deliveries: readonly Delivery[]): Promise<void>
   /**

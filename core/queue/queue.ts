@@ -69,12 +69,15 @@ export class Queue {
     return this.store.renew(deliveries, this.#clock.now() + this.#rules.leaseMs)
   }
 
-  /** Writes down how an attempt ended; false when the lease had been lost meanwhile. */
+  /** Writes down how an attempt ended, telling nobody; false when the lease had been lost meanwhile. */
   settle(delivery: Delivery, outcomes: readonly RecipientOutcome[]): Promise<boolean> {
-    return this.store.settle(delivery, this.settlements(delivery, outcomes))
+    return this.store.settle(delivery, this.settlements(delivery, outcomes), [])
   }
 
-  /** What is stored for the outcomes: failed and expired recipients are held, deferred ones get their next moment. */
+  /**
+   * What is stored for the outcomes: deferred recipients get their next moment, failed and expired ones are held, as
+   * long as nobody is told of them.
+   */
   settlements(delivery: Delivery, outcomes: readonly RecipientOutcome[]): Settlement[] {
     const now = this.#clock.now()
     const attempts = new Map(delivery.recipients.map((recipient) => [recipient.address, recipient]))
@@ -87,7 +90,8 @@ export class Queue {
         return { address, result: 'held', detail: `expired after ${life}: ${detail}` }
       }
       const dueAt = Math.min(now + this.#delayMs(attempts.get(address), outcome.counted), delivery.expiresAt)
-      return { address, result: 'deferred', detail, dueAt, counted: outcome.counted }
+      const isDelayTold = attempts.get(address)?.isDelayTold ?? false
+      return { address, result: 'deferred', detail, dueAt, counted: outcome.counted, isDelayTold }
     })
   }
 

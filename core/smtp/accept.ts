@@ -63,7 +63,7 @@ async function take(
 ): Promise<ReplyStep> {
   const { client, transaction, incoming } = candidate
   const { accepting, clock, settings } = client.service.parts
-  const recipients = owed(routed, transaction.holds)
+  const recipients = owed(candidate, routed)
   const acceptedAt = clock.now()
   const stored = storedContent(candidate, actions, acceptedAt)
   if (client.isGone) return say(reply(451, '4.4.2', 'Connection lost'))
@@ -75,6 +75,7 @@ async function take(
       reversePath: transaction.reversePath,
       stored,
       origin,
+      dsn: transaction.dsn,
       recipients,
     })
     incoming.keep()
@@ -85,11 +86,19 @@ async function take(
 }
 
 /** Those that are owed something: `discard:` settles at acceptance, unless the message is held. */
-function owed(routed: readonly RoutedRecipient[], holds: readonly string[]): readonly NewRecipient[] {
+function owed(
+  { client, transaction }: Candidate,
+  routed: readonly RoutedRecipient[],
+): readonly NewRecipient[] {
+  const { hostPostmaster, postmasterMailbox } = client.service.domains
+  const { holds } = transaction
   const hold = holds.length === 0 ? null : holds.join('; ')
   return routed.flatMap(({ address, route }) => {
-    if (route === null) return [{ address, route: NO_ROUTE, hold: hold ?? 'no mailbox for the postmaster' }]
-    return hold === null && isDiscard(route) ? [] : [{ address, route, hold }]
+    const isForwarded = address === postmasterMailbox && !transaction.recipients.has(address)
+    const dsn = transaction.dsnOf(isForwarded ? hostPostmaster : address)
+    if (route === null)
+      return [{ address, route: NO_ROUTE, hold: hold ?? 'no mailbox for the postmaster', dsn }]
+    return hold === null && isDiscard(route) ? [] : [{ address, route, hold, dsn }]
   })
 }
 

@@ -53,6 +53,7 @@ function offer(client: ClientSession): Reply {
     'PIPELINING',
     size,
     '8BITMIME',
+    'DSN',
     ...(mayStartTls(client) && !isSecured ? ['STARTTLS'] : []),
     // Never in the clear: a client that sees it might not wait for TLS (RFC 4954 §4).
     ...(mayAuthenticate(client) && isSecured ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),

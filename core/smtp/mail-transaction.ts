@@ -1,29 +1,45 @@
 /** The transaction being collected, from MAIL to the reply to the final dot (RFC 5321 §3.3). */
+import {
+  type DsnEnvelope,
+  type DsnRecipient,
+  NO_DSN_ENVELOPE,
+  NO_DSN_RECIPIENT,
+} from '../mail/dsn-parameters.ts'
 import type { Transaction } from '../mail/session.ts'
 
 export class MailTransaction {
   readonly number: number
   readonly reversePath: string
   readonly declaredSize: number | null
+  /** RET and ENVID. */
+  readonly dsn: DsnEnvelope
+  readonly #dsnOf = new Map<string, DsnRecipient>()
   readonly #recipients = new Set<string>()
   readonly #holds: string[] = []
   #snapshot: Transaction | null = null
   /** Recipients refused, for any reason. */
   refused = 0
 
-  constructor(number: number, reversePath: string, declaredSize: number | null) {
+  constructor(number: number, reversePath: string, declaredSize: number | null, dsn = NO_DSN_ENVELOPE) {
     this.number = number
     this.reversePath = reversePath
     this.declaredSize = declaredSize
+    this.dsn = dsn
   }
 
   get recipients(): ReadonlySet<string> {
     return this.#recipients
   }
 
-  addRecipient(address: string): void {
+  addRecipient(address: string, dsn: DsnRecipient): void {
     this.#recipients.add(address)
+    if (dsn.notify !== null || dsn.orcpt !== null) this.#dsnOf.set(address, dsn)
     this.#snapshot = null
+  }
+
+  /** NOTIFY and ORCPT of an accepted recipient. */
+  dsnOf(address: string): DsnRecipient {
+    return this.#dsnOf.get(address) ?? NO_DSN_RECIPIENT
   }
 
   /** Why the message is to be held; empty when it is not. */

@@ -1,6 +1,7 @@
 /** MAIL (RFC 5321 §4.1.1.2): opens a transaction. */
 import { holdReasons } from '../hooks/actions.ts'
 import { formatAddress } from '../mail/address.ts'
+import { type DsnEnvelope, takeMailDsn } from '../mail/dsn-parameters.ts'
 import { type Reply, reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
@@ -17,9 +18,12 @@ export function mail(client: ClientSession, argument: string): ReplyStep | Promi
   if (!path.ok) return say(syntaxError(path))
   const { address, parameters } = path
   if (address?.domain === '') return say(reply(501, '5.1.7', 'A reverse-path needs a domain'))
-  const declared = readParameters(parameters)
+  const taken = takeMailDsn(parameters)
+  if (!taken.ok) return say(reply(501, '5.5.4', taken.reason))
+  const declared = readParameters(taken.others)
   if (declared !== null && typeof declared !== 'number') return say(declared)
-  return unavailable(client) ?? tooLarge(client, declared) ?? open(client, formatAddress(address), declared)
+  const asked = { reversePath: formatAddress(address), declaredSize: declared, dsn: taken.dsn }
+  return unavailable(client) ?? tooLarge(client, declared) ?? open(client, asked)
 }
 
 /** Submission is for people we know (RFC 6409 §4.3); whom we know shows only inside TLS (RFC 8314 §3.3). */
@@ -57,13 +61,16 @@ function tooLarge(client: ClientSession, declaredSize: number | null): ReplyStep
   return refuse(client, { hook: 'mail', code: 552, status: '5.3.4', text, reason: 'MESSAGE_SIZE', facts })
 }
 
-async function open(
-  client: ClientSession,
-  reversePath: string,
-  declaredSize: number | null,
-): Promise<ReplyStep> {
+/** What stood in the command. */
+interface Asked {
+  readonly reversePath: string
+  readonly declaredSize: number | null
+  readonly dsn: DsnEnvelope
+}
+
+async function open(client: ClientSession, { reversePath, declaredSize, dsn }: Asked): Promise<ReplyStep> {
   const { hooks } = client.service.parts
-  const transaction = new MailTransaction(++client.transactions, reversePath, declaredSize)
+  const transaction = new MailTransaction(++client.transactions, reversePath, declaredSize, dsn)
   const event = { session: client.facts, transaction: transaction.snapshot() }
   const { refusal, actions } = await hooks.ask('mail', event, null, client.record)
   if (refusal !== null) return refuseFor(client, 'mail', refusal, { reversePath })
@@ -76,7 +83,7 @@ async function open(
   return OK
 }
 
-/** SIZE and BODY; nothing else is offered. The declared size, null without one, or the reply to a bad parameter. */
+/** SIZE and BODY; besides DSN nothing else is offered. The declared size, null without one, or the reply to a bad parameter. */
 function readParameters(parameters: readonly Parameter[]): number | null | Reply {
   let declaredSize: number | null = null
   for (const { keyword, value } of parameters) {

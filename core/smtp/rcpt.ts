@@ -1,6 +1,7 @@
 /** RCPT (RFC 5321 §4.1.1.3): one more recipient. */
 import { holdReasons } from '../hooks/actions.ts'
 import { type Address, formatAddress } from '../mail/address.ts'
+import { type DsnRecipient, takeRcptDsn } from '../mail/dsn-parameters.ts'
 import { type Reply, reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
@@ -33,8 +34,10 @@ function recipientStep(
   const path = parsePathArgument(argument, 'TO:')
   if (!path.ok) return say(syntaxError(path))
   if (path.address === null) return say(reply(501, '5.1.3', 'A recipient needs an address'))
-  if (path.parameters.length > 0)
-    return say(reply(555, '5.5.4', `Parameter ${path.parameters[0]?.keyword} is not known`))
+  const taken = takeRcptDsn(path.parameters)
+  if (!taken.ok) return say(reply(501, '5.5.4', taken.reason))
+  if (taken.others.length > 0)
+    return say(reply(555, '5.5.4', `Parameter ${taken.others[0]?.keyword} is not known`))
   const { address } = path
   // RFC 5321 §4.5.1: Postmaster without a domain, in any case, is our own.
   const recipient = address.domain === '' ? domains.hostPostmaster : formatAddress(address)
@@ -42,18 +45,18 @@ function recipientStep(
   if (transaction.recipients.size >= parts.settings.limits.recipientsPerMessage)
     return tooMany(client, recipient)
   if (address.domain === '' || domains.isPostmaster(address.localPart, address.domain)) {
-    transaction.addRecipient(recipient)
+    transaction.addRecipient(recipient, taken.dsn)
     client.record.step('postmaster', { recipient })
     return OK
   }
-  return ask(client, transaction, address, recipient)
+  return ask(client, transaction, address, { recipient, dsn: taken.dsn })
 }
 
 async function ask(
   client: ClientSession,
   transaction: MailTransaction,
   { localPart, domain }: Address,
-  recipient: string,
+  { recipient, dsn }: { readonly recipient: string; readonly dsn: DsnRecipient },
 ): Promise<ReplyStep> {
   const { domains, parts } = client.service
   const outcome = await parts.hooks.ask(
@@ -71,7 +74,7 @@ async function ask(
   if (outcome.refusal !== null) return refuseFor(client, 'rcpt', outcome.refusal, { recipient })
   const denied = relayRefusal(client, recipient, outcome)
   if (denied !== null) return denied
-  transaction.addRecipient(recipient)
+  transaction.addRecipient(recipient, dsn)
   transaction.hold(holdReasons(outcome.actions))
   client.record.step('rcpt', { recipient })
   return OK

@@ -24,6 +24,7 @@ test('an empty file gives every default', () => {
     queue: {
       retryMs: [60_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000],
       expireMs: 432_000_000,
+      delayNoticeMs: 14_400_000,
       leaseMs: 60_000,
     },
     limits: {

@@ -39,6 +39,7 @@ queue:
     - 90s
     - 1h
   expire: 5d
+  delayNotice: 4h
   lease: 1500ms
 limits:
   messageBytes: 10000

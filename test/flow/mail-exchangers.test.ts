@@ -44,7 +44,8 @@ test('one mail to several domains: each goes its own way, and `queue list` says 
     ...['good', 'down', 'null', 'sick', 'gone'].map((d) => `bob@${d}.example`),
   ]
   const sent = message('to several domains')
-  assert.match(await gateway.send(names, sent), /^250 2\.0\.0 Queued/)
+  // From nobody: what fails is held then, since there is nobody to tell.
+  assert.match(await gateway.send(names, sent, ''), /^250 2\.0\.0 Queued/)
   await remote.hasAccepted(1)
   const [got] = remote.accepted
   assert.deepEqual(got?.recipients, ['bob@good.example'])
@@ -82,7 +83,7 @@ test('a domain whose exchanger is this very server: held, not sent in circles', 
   // Where it listens is known only now.
   own.folder.change({ outbound: { route: 'mx', port: own.port, allowedNetworks: ['127.0.0.0/8'] } })
   await own.restart()
-  await own.send(['bob@circle.example'], message('in circles'))
+  await own.send(['bob@circle.example'], message('in circles'), '')
   const held = async (): Promise<readonly string[]> => {
     const entries = await own.control.queueList({ state: 'held' }, 10)
     return entries.map(({ detail }) => detail)

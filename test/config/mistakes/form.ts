@@ -40,7 +40,7 @@ Fix: did you mean "queue.lease"?`,
     report: `P1101  postern.yaml:1:10  Unknown setting "mailer" in "queue".
    1 | queue: { mailer: 5s }
      |          ^^^^^^
-Fix: remove it, or use one of: retry, expire, lease`,
+Fix: remove it, or use one of: retry, expire, delayNotice, lease`,
   },
   {
     name: 'a tab as indentation',

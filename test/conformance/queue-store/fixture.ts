@@ -1,6 +1,7 @@
 /** Messages and stores for the conformance suite. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import type { Content, StoredContent } from '../../../core/mail/message.ts'
 import type { Origin } from '../../../core/mail/session.ts'
 import type {
@@ -57,13 +58,14 @@ export function newMessage(number: number, changes: Partial<NewMessage> = {}): N
     reversePath: 'sender@client.example',
     stored: { head: HEAD, content: { kind: 'inline', bytes: BODY }, contentOffset: 0 },
     origin: ORIGIN,
+    dsn: NO_DSN_ENVELOPE,
     recipients: [to('rcpt@example.test')],
     ...changes,
   }
 }
 
 export function to(address: string, route = ROUTE, hold: string | null = null): NewRecipient {
-  return { address, route, hold }
+  return { address, route, hold, dsn: NO_DSN_RECIPIENT }
 }
 
 export function claimAt(now: number, changes: Partial<ClaimRequest> = {}): ClaimRequest {
@@ -88,8 +90,19 @@ export function held(address: string) {
   return { address, result: 'held', detail: '550 5.1.1 No such user' } as const
 }
 
+export function bounced(address: string) {
+  return { address, result: 'bounced', detail: '550 5.1.1 No such user' } as const
+}
+
 export function deferred(address: string, dueAt: number, counted = true) {
-  return { address, result: 'deferred', detail: '451 4.3.0 Later', dueAt, counted } as const
+  return {
+    address,
+    result: 'deferred',
+    detail: '451 4.3.0 Later',
+    dueAt,
+    counted,
+    isDelayTold: false,
+  } as const
 }
 
 /** What would be sent, as one buffer; for content in memory. */

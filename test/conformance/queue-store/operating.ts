@@ -121,7 +121,7 @@ function retriesAndDrops(open: OpenStore): void {
   test('a deferred recipient can be made due at once', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1), LEASE))
-    await store.settle(delivery, [deferred('rcpt@example.test', NOW + DAY)])
+    await store.settle(delivery, [deferred('rcpt@example.test', NOW + DAY)], [])
     assert.deepEqual(await store.claim(claimAt(NOW + MINUTE)), [])
     assert.equal(await store.retryNow({ message: messageId(1) }, NOW + MINUTE), 1)
     assert.equal(only(await store.claim(claimAt(NOW + MINUTE))).recipients[0]?.attempts, 1)

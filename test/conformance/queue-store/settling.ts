@@ -4,10 +4,14 @@ import { test } from 'node:test'
 import type { Delivery, QueueStore } from '../../../core/queue/queue-store.ts'
 import {
   addressesOf,
+  BODY,
+  bounced,
   claimAt,
   deferred,
   delivered,
+  HEAD,
   held,
+  isFault,
   LEASE,
   messageId,
   NOW,
@@ -15,6 +19,7 @@ import {
   type OpenStore,
   OTHER_ROUTE,
   only,
+  sent,
   to,
 } from './fixture.ts'
 
@@ -24,13 +29,15 @@ export function settlingConformance(open: OpenStore): void {
   endsMessages(open)
   settlesPartly(open)
   refusesStrangers(open)
+  storesNotices(open)
+  keepsDsn(open)
 }
 
 function endsMessages(open: OpenStore): void {
   test('a message is gone when everyone has it', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1), LEASE))
-    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')]), true)
+    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')], []), true)
     assert.deepEqual(await store.list({}, 10), [])
     assert.deepEqual(await store.stored([messageId(1)]), [])
     const { messages, due, leased, bytes, nextDueAt } = await store.counts()
@@ -44,17 +51,17 @@ function endsMessages(open: OpenStore): void {
     const { store } = await open(t)
     const recipients = [to('a@x.test'), to('b@y.test', OTHER_ROUTE)]
     const [first, second] = await store.add(newMessage(1, { recipients }), LEASE)
-    await store.settle(first as Delivery, [delivered('a@x.test')])
+    await store.settle(first as Delivery, [delivered('a@x.test')], [])
     assert.deepEqual(await states(store), { 'a@x.test': 'delivered', 'b@y.test': 'due' })
     assert.ok(await store.content(messageId(1)))
-    await store.settle(second as Delivery, [delivered('b@y.test')])
+    await store.settle(second as Delivery, [delivered('b@y.test')], [])
     assert.equal((await store.counts()).messages, 0)
   })
 
   test('a message stays while one recipient is held', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1, THREE), LEASE))
-    await store.settle(delivery, [delivered('a@x.test'), held('b@x.test'), delivered('c@x.test')])
+    await store.settle(delivery, [delivered('a@x.test'), held('b@x.test'), delivered('c@x.test')], [])
     assert.deepEqual(await states(store), {
       'a@x.test': 'delivered',
       'b@x.test': 'held',
@@ -72,7 +79,11 @@ function settlesPartly(open: OpenStore): void {
   test('each recipient is settled for itself', async (t) => {
     const { store, reopen } = await open(t)
     const delivery = only(await store.add(newMessage(1, THREE), LEASE))
-    await store.settle(delivery, [delivered('a@x.test'), deferred('b@x.test', NOW + 50), held('c@x.test')])
+    await store.settle(
+      delivery,
+      [delivered('a@x.test'), deferred('b@x.test', NOW + 50), held('c@x.test')],
+      [],
+    )
     const entries = await (await reopen()).list({}, 10)
     assert.deepEqual(
       entries.map(({ address, state, attempts, dueAt, detail, leased }) => [
@@ -94,7 +105,7 @@ function settlesPartly(open: OpenStore): void {
   test('recipients no settlement names are due again at once', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1, THREE), LEASE))
-    await store.settle(delivery, [delivered('b@x.test')])
+    await store.settle(delivery, [delivered('b@x.test')], [])
     assert.equal((await store.counts()).leased, 0)
     assert.deepEqual(addressesOf(only(await store.claim(claimAt(NOW)))), ['a@x.test', 'c@x.test'])
   })
@@ -103,11 +114,11 @@ function settlesPartly(open: OpenStore): void {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1, THREE), LEASE))
     assert.equal((await store.counts()).nextDueAt, LEASE.until)
-    await store.settle(delivery, [
-      deferred('a@x.test', NOW + 30),
-      deferred('b@x.test', NOW + 20),
-      held('c@x.test'),
-    ])
+    await store.settle(
+      delivery,
+      [deferred('a@x.test', NOW + 30), deferred('b@x.test', NOW + 20), held('c@x.test')],
+      [],
+    )
     assert.equal((await store.counts()).nextDueAt, NOW + 20)
   })
 }
@@ -116,15 +127,18 @@ function refusesStrangers(open: OpenStore): void {
   test('a second settlement of the same lease changes nothing', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1), LEASE))
-    assert.equal(await store.settle(delivery, [deferred('rcpt@example.test', NOW + 50)]), true)
-    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')]), false)
+    assert.equal(await store.settle(delivery, [deferred('rcpt@example.test', NOW + 50)], []), true)
+    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')], []), false)
     assert.deepEqual(await states(store), { 'rcpt@example.test': 'due' })
   })
 
   test('a settlement for somebody who is not in the lease changes nothing at all', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1, THREE), LEASE))
-    assert.equal(await store.settle(delivery, [delivered('a@x.test'), delivered('stranger@x.test')]), false)
+    assert.equal(
+      await store.settle(delivery, [delivered('a@x.test'), delivered('stranger@x.test')], []),
+      false,
+    )
     assert.deepEqual(await states(store), { 'a@x.test': 'due', 'b@x.test': 'due', 'c@x.test': 'due' })
     assert.equal((await store.counts()).leased, 3)
   })
@@ -133,8 +147,87 @@ function refusesStrangers(open: OpenStore): void {
     const { store } = await open(t)
     const recipients = [to('a@x.test'), to('b@x.test')]
     const delivery = only(await store.add(newMessage(1, { recipients }), LEASE))
-    await assert.rejects(store.settle(delivery, [delivered('a@x.test'), delivered('a@x.test')]))
+    await assert.rejects(store.settle(delivery, [delivered('a@x.test'), delivered('a@x.test')], []))
     assert.deepEqual(await states(store), { 'a@x.test': 'due', 'b@x.test': 'due' })
+  })
+}
+
+/** A notice about the message of `newMessage(1)`. */
+function notice(number: number) {
+  const recipients = [to('sender@client.example', OTHER_ROUTE)]
+  return newMessage(number, { reversePath: '', origin: { kind: 'internal', what: 'dsn' }, recipients })
+}
+
+function storesNotices(open: OpenStore): void {
+  test('a notice is stored with the settlement it is about, and may be claimed at once', async (t) => {
+    const { store, reopen } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    const settlements = [bounced('a@x.test'), deferred('b@x.test', NOW + 50), delivered('c@x.test')]
+    assert.equal(await store.settle(delivery, settlements, [notice(2)]), true)
+    const again = await reopen()
+    assert.deepEqual(await states(again), {
+      'a@x.test': 'bounced',
+      'b@x.test': 'due',
+      'c@x.test': 'delivered',
+      'sender@client.example': 'due',
+    })
+    const claimed = only(await again.claim(claimAt(NOW)))
+    assert.deepEqual([claimed.message, claimed.reversePath], [messageId(2), ''])
+    assert.deepEqual(sent(await again.content(messageId(2))), Buffer.concat([HEAD, BODY]))
+    const { messages, due, held: onHold } = await again.counts()
+    assert.deepEqual({ messages, due, onHold }, { messages: 2, due: 2, onHold: 0 })
+  })
+
+  test('a message whose last recipient is given up is gone, and only the notice is left', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1), LEASE))
+    await store.settle(delivery, [bounced('rcpt@example.test')], [notice(2), notice(3)])
+    assert.deepEqual(await store.stored([1, 2, 3].map(messageId)), [messageId(2), messageId(3)])
+    const { messages, due, leased } = await store.counts()
+    assert.deepEqual({ messages, due, leased }, { messages: 2, due: 2, leased: 0 })
+  })
+
+  test('a lost lease stores no notice', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1), LEASE))
+    await store.release([delivery])
+    assert.equal(await store.settle(delivery, [bounced('rcpt@example.test')], [notice(2)]), false)
+    assert.deepEqual(await states(store), { 'rcpt@example.test': 'due' })
+    assert.deepEqual(await store.stored([messageId(2)]), [])
+  })
+
+  test('a notice that cannot be stored leaves its recipient owed', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1), LEASE))
+    const taken = { ...notice(2), id: messageId(1) }
+    await assert.rejects(store.settle(delivery, [held('rcpt@example.test')], [taken]), isFault('unavailable'))
+    assert.deepEqual(await states(store), { 'rcpt@example.test': 'due' })
+    assert.equal((await store.counts()).leased, 1)
+    assert.equal(await store.settle(delivery, [bounced('rcpt@example.test')], [notice(2)]), true)
+  })
+}
+
+function keepsDsn(open: OpenStore): void {
+  test('what the sender wants to hear comes with every claim, and that a delay was told', async (t) => {
+    const { store, reopen } = await open(t)
+    const dsn = { ret: 'HDRS', envid: 'QQ 314' } as const
+    const wanted = { notify: ['DELAY'], orcpt: { type: 'rfc822', address: 'Old@x.test' } } as const
+    const recipients = [{ ...to('a@x.test'), dsn: wanted }, to('b@x.test')]
+    const first = only(await store.add(newMessage(1, { dsn, recipients }), LEASE))
+    const told = { ...deferred('a@x.test', NOW), isDelayTold: true }
+    await store.settle(first, [told, deferred('b@x.test', NOW)], [])
+    const second = only(await (await reopen()).claim(claimAt(NOW)))
+    assert.deepEqual([first.dsn, second.dsn], [dsn, dsn])
+    const facts = (delivery: Delivery) => delivery.recipients.map((r) => [r.dsn, r.isDelayTold])
+    const none = { notify: null, orcpt: null }
+    assert.deepEqual(facts(first), [
+      [wanted, false],
+      [none, false],
+    ])
+    assert.deepEqual(facts(second), [
+      [wanted, true],
+      [none, false],
+    ])
   })
 }
 

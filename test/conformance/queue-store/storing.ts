@@ -64,7 +64,7 @@ function storesContent(open: OpenStore): void {
       contentOffset: 5,
     })
     assert.equal(await isSpooled(content), true)
-    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')]), true)
+    assert.equal(await store.settle(delivery, [delivered('rcpt@example.test')], []), true)
     await until(async () => !(await isSpooled(content)))
   })
 

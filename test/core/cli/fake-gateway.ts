@@ -72,7 +72,7 @@ export const STATUS: Status = {
       damaged: 0,
       nextDueAt: Date.UTC(2026, 10, 24),
     },
-    counters: { sessions: 9, accepted: 7, refused: 2, delivered: 5, deferred: 1, held: 1 },
+    counters: { sessions: 9, accepted: 7, refused: 2, delivered: 5, deferred: 1, held: 1, bounced: 0 },
     plugins: [
       {
         name: 'relay-control',

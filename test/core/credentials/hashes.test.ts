@@ -74,13 +74,13 @@ test('a SCRAM verifier accepts the proof of RFC 7677 §3 and makes its signature
 })
 
 test('a new user has salts of its own, and name and password in their prepared form', () => {
-  const one = cheapUser('Bo\u0308b', '\u2168')
-  const two = cheapUser('Böb', 'IX')
+  const one = cheapUser('Bo\u0308b', '\u2168 and secret')
+  const two = cheapUser('Böb', 'IX and secret')
   assert.equal(one.name, 'Böb')
-  assert.ok(matchesHash('IX', one.scrypt) && matchesHash('IX', two.scrypt))
+  assert.ok(matchesHash('IX and secret', one.scrypt) && matchesHash('IX and secret', two.scrypt))
   const salts = [one, two].flatMap(({ scrypt, scram }) => [scrypt.salt, scram?.salt])
   assert.equal(new Set(salts).size, 4)
-  assert.ok(!JSON.stringify(one).includes('IX'))
+  assert.ok(!JSON.stringify(one).includes('and secret'))
 })
 
 test('a name or password that cannot be one makes no user', () => {

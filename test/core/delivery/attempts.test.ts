@@ -38,7 +38,7 @@ describe('an attempt', { concurrency: 4 }, () => {
       remote.messages.map(({ recipients }) => recipients),
       [['ok@r.test'], ['busy@r.test']],
     )
-    assert.deepEqual(stand.deliverer.counters, { delivered: 2, deferred: 1, held: 1 })
+    assert.deepEqual(stand.deliverer.counters, { delivered: 2, deferred: 1, held: 1, bounced: 0 })
   })
 
   test('421 in each phase: deferred, tried again, delivered', async (t) => {

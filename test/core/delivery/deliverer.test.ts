@@ -26,7 +26,7 @@ describe('the deliverer', { concurrency: 4 }, () => {
     assert.equal(remote.messages.length, 1)
     assert.equal(reads, 0)
     assert.equal((await stand.store.counts()).messages, 0)
-    assert.deepEqual(stand.deliverer.counters, { delivered: 2, deferred: 0, held: 0 })
+    assert.deepEqual(stand.deliverer.counters, { delivered: 2, deferred: 0, held: 0, bounced: 0 })
     assert.deepEqual(stand.attempts, [
       {
         queueId: id,
@@ -80,7 +80,7 @@ describe('the deliverer', { concurrency: 4 }, () => {
     await stand.settled()
     assert.equal(failures, 2)
     assert.equal(remote.messages.length, 1)
-    assert.deepEqual(stand.deliverer.counters, { delivered: 1, deferred: 0, held: 0 })
+    assert.deepEqual(stand.deliverer.counters, { delivered: 1, deferred: 0, held: 0, bounced: 0 })
     const said = stand.lines.filter(({ event }) => event.startsWith('queue-store'))
     assert.deepEqual(
       said.map(({ event }) => event),
@@ -163,7 +163,7 @@ describe('the deliverer', { concurrency: 4 }, () => {
     await until(() => remote.open === 0)
     assert.equal(settlements, 0)
     assert.equal(stand.attempts.length, 0)
-    assert.equal(await stand.store.settle(claimed, []), true, "the other's lease holds")
+    assert.equal(await stand.store.settle(claimed, [], []), true, "the other's lease holds")
   })
 
   test('a full site says so, and what is offered all the same goes back to the queue and is delivered', async (t) => {

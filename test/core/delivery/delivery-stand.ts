@@ -1,4 +1,5 @@
 /** A stand for the deliverer: a real store behind its keeper, a queue with short waits, and everything it tells. */
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,9 +7,11 @@ import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
 import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
 import { createNextHops, type NextHops } from '../../../core/delivery/next-hops.ts'
+import { Notices, type NoticesOptions, type RouteNotice } from '../../../core/delivery/notices.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
-import { systemClock } from '../../../core/observe/clock.ts'
+import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
+import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { startKeeper } from '../../../core/queue/keeper.ts'
 import { Queue } from '../../../core/queue/queue.ts'
@@ -26,6 +29,9 @@ export interface StandOptions {
   readonly nextHops?: NextHops
   /** Puts itself between deliverer and store. */
   readonly store?: (store: QueueStore) => QueueStore
+  readonly clock?: Clock
+  /** Where notices go; nowhere unless told, so that what fails is held. */
+  readonly routeNotice?: RouteNotice
 }
 
 export interface LogLine extends LogFields {
@@ -43,6 +49,8 @@ export interface Stand {
   accept(route: string, recipients: readonly string[], text?: string): Promise<string>
   /** Stores a message for the deliverer to find. */
   add(route: string, recipients: readonly string[], text?: string): Promise<string>
+  /** The same with changes. */
+  addChanged(route: string, recipients: readonly string[], changes: Partial<NewMessage>): Promise<string>
   entries(): Promise<readonly QueueEntry[]>
   /** Waits until nothing is owed but what is held, and everybody was told. */
   settled(withinMs?: number): Promise<void>
@@ -51,23 +59,26 @@ export interface Stand {
 export const OWNER = 'worker-under-test'
 export const TEXT = 'Subject: x\r\n\r\nhello\r\n'
 
+const KEEPER_ENTRY = new URL('../../../core/process/keeper.ts', import.meta.url)
+
 export async function standFor(t: TestContext, options: StandOptions = {}): Promise<Stand> {
+  const { clock = systemClock, routeNotice = () => Promise.resolve(null) } = options
   const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000 } = options
   const directory = await mkdtemp(join(tmpdir(), 'delivery-'))
-  const entry = new URL('../../../core/process/keeper.ts', import.meta.url)
-  const keeper = await startKeeper({ entry, directory, onDeath: rethrow })
+  const keeper = await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow })
   const store = keeper.queue
-  const rules = { retryMs, expireMs, leaseMs }
-  const queue = new Queue(options.store?.(store) ?? store, rules, OWNER, systemClock)
-  const attempts: Attempted[] = []
-  const lines: LogLine[] = []
+  const queue = new Queue(options.store?.(store) ?? store, { retryMs, expireMs, leaseMs }, OWNER, clock)
+  const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
+  const log = collecting(lines)
+  const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
   const deliverer = new Deliverer({
     queue,
     leaseMs,
     hostname: 'mx.postern.test',
     nextHops: options.nextHops ?? nameless(),
-    clock: systemClock,
-    log: collecting(lines),
+    clock,
+    log,
+    notices,
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
   })
@@ -95,6 +106,13 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
       deliverer.kick(route)
       return message.id
     },
+    async addChanged(route, recipients, changes) {
+      const acceptedAt = clock.now()
+      const message = messageOf(queue.newId(), expireMs, route, recipients, TEXT)
+      await store.add({ ...message, acceptedAt, expiresAt: acceptedAt + expireMs, ...changes }, null)
+      deliverer.kick(route)
+      return message.id
+    },
     entries,
     settled: (withinMs = 20_000) =>
       until(
@@ -102,6 +120,16 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
         withinMs,
       ),
   }
+}
+
+function noticesOf(given: Pick<NoticesOptions, 'route' | 'newId' | 'clock' | 'log'>): Notices {
+  return new Notices({
+    hostname: 'mx.postern.test',
+    postmaster: 'postmaster@mx.postern.test',
+    delayNoticeMs: 4 * 3_600_000,
+    newSeed: () => randomBytes(16).toString('hex'),
+    ...given,
+  })
 }
 
 function messageOf(
@@ -123,7 +151,8 @@ function messageOf(
       contentOffset: 0,
     },
     origin: { kind: 'internal', what: 'test' },
-    recipients: recipients.map((address) => ({ address, route, hold: null })),
+    dsn: NO_DSN_ENVELOPE,
+    recipients: recipients.map((address) => ({ address, route, hold: null, dsn: NO_DSN_RECIPIENT })),
   }
 }
 

@@ -71,6 +71,7 @@ const others: readonly [Met, Outcome['result'], Level][] = [
   [{ kind: 'local', text: 'ENOSPC' }, 'deferred', 'local'],
   [{ kind: 'too-large', text: 'larger than 1000' }, 'failed', 'message'],
   [{ kind: 'unsendable', text: 'an angle bracket' }, 'failed', 'recipient'],
+  [{ kind: 'misrouted', text: 'no delivery to pigeon:roof' }, 'failed', 'local'],
   [{ kind: 'kept', text: 'kept as 1.2.3' }, 'delivered', 'recipient'],
 ]
 

@@ -49,7 +49,7 @@ describe('a site', { concurrency: 4 }, () => {
     await stand.accept(remote.route, ['b@remote.test'])
     await stand.settled()
     assert.equal(remote.connections, 2)
-    assert.deepEqual(stand.deliverer.counters, { delivered: 2, deferred: 0, held: 0 })
+    assert.deepEqual(stand.deliverer.counters, { delivered: 2, deferred: 0, held: 0, bounced: 0 })
   })
 
   test('a host that lets in few connections is served over those, without a deferral', async (t) => {
@@ -65,7 +65,7 @@ describe('a site', { concurrency: 4 }, () => {
     await stand.settled()
     assert.equal(remote.accepted.length, 40)
     assert.ok(remote.connections > 2, 'nobody was turned away')
-    assert.deepEqual(stand.deliverer.counters, { delivered: 40, deferred: 0, held: 0 })
+    assert.deepEqual(stand.deliverer.counters, { delivered: 40, deferred: 0, held: 0, bounced: 0 })
   })
 
   test('after five troubles in a row a site rests: what waits is put off without counting, then delivered', async (t) => {

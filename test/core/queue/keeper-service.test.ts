@@ -53,7 +53,10 @@ test('a full database refuses what needs room as full, and still settles', async
     service,
     [
       addCall(newMessage(2, { stored: large }), null, parts),
-      { name: 'settle', arguments: { lease: owed, settlements: [delivered('rcpt@example.test')] } },
+      {
+        name: 'settle',
+        arguments: { lease: owed, settlements: [delivered('rcpt@example.test')], notices: [] },
+      },
       addCall(newMessage(3, { stored: large }), null, parts),
       COUNTS,
     ],
@@ -109,6 +112,6 @@ test('a new database has what cannot be changed later', async (t) => {
     ['page_size', 'auto_vacuum', 'journal_mode', 'synchronous', 'wal_autocheckpoint', 'user_version'].map(
       pragma,
     ),
-    [8192, 2, 'wal', 2, 0, 1],
+    [8192, 2, 'wal', 2, 0, 2],
   )
 })

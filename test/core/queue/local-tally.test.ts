@@ -112,7 +112,7 @@ function live(state: Life, step: Step): void {
         if (end === 'held') return [held(address)]
         return end === 'deferred' ? [deferred(address, state.now + 1000)] : []
       })
-      run(service, [{ name: 'settle', arguments: { lease, settlements } }])
+      run(service, [{ name: 'settle', arguments: { lease, settlements, notices: [] } }])
       break
     }
     case 'release':

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import type { Clock } from '../../../core/observe/clock.ts'
 import { Queue } from '../../../core/queue/queue.ts'
 import { QUEUE_ID } from '../../../core/queue/queue-id.ts'
-import type { Delivery } from '../../../core/queue/queue-store.ts'
+import type { Delivery, OwedRecipient } from '../../../core/queue/queue-store.ts'
 import { DAY, MINUTE, NOW, newMessage, only, ROUTE, to } from '../../conformance/queue-store/fixture.ts'
 import { openLocalStore } from './store-under-test.ts'
 
@@ -19,20 +20,21 @@ class FakeClock implements Clock {
   }
 }
 
+function owed(address: string, attempts: number): OwedRecipient {
+  return { address, attempts, dsn: NO_DSN_RECIPIENT, isDelayTold: false }
+}
+
 const DELIVERY: Delivery = {
   message: 'q_000000000001',
   route: ROUTE,
   fence: 1,
   leaseUntil: NOW + MINUTE,
-  recipients: [
-    { address: 'a@x.test', attempts: 0 },
-    { address: 'b@x.test', attempts: 1 },
-    { address: 'c@x.test', attempts: 7 },
-  ],
+  recipients: [owed('a@x.test', 0), owed('b@x.test', 1), owed('c@x.test', 7)],
   reversePath: '',
   acceptedAt: NOW,
   expiresAt: NOW + 5 * DAY,
   sizeBytes: 10,
+  dsn: NO_DSN_ENVELOPE,
 }
 
 // No store is asked by these.
@@ -106,7 +108,7 @@ test('a message goes its way: leased when accepted, renewed, deferred, claimed, 
   clock.time += MINUTE
   assert.deepEqual(await queue.claim(10, [ROUTE]), [])
   const second = only(await queue.claim(10, []))
-  assert.deepEqual(second.recipients, [{ address: 'a@x.test', attempts: 1 }])
+  assert.deepEqual(second.recipients, [owed('a@x.test', 1)])
   assert.equal(
     await queue.settle(second, [{ address: 'a@x.test', kind: 'delivered', detail: '250 Ok' }]),
     true,

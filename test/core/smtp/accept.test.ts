@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Action } from '../../../core/mail/answer.ts'
+import { NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import type { HookName, QueueEvent } from '../../../core/mail/hook-events.ts'
 import type { NewMessage } from '../../../core/queue/queue-store.ts'
 import { StoreFault } from '../../../core/queue/queue-store.ts'
@@ -44,7 +45,9 @@ test('a message is stored with its envelope, its origin and its trace field, and
   assert.equal(message.id, 'q_000000000001')
   assert.equal(message.reversePath, FROM)
   assert.equal(message.expiresAt - message.acceptedAt, 432_000_000)
-  assert.deepEqual(message.recipients, [{ address: TO[0], route: 'smtp://192.0.2.1:25', hold: null }])
+  assert.deepEqual(message.recipients, [
+    { address: TO[0], route: 'smtp://192.0.2.1:25', hold: null, dsn: NO_DSN_RECIPIENT },
+  ])
   assert.ok(message.origin.kind === 'smtp')
   assert.deepEqual(message.origin.hello, { verb: 'EHLO', name: 'client.example' })
   assert.equal(message.origin.client.address, '127.0.0.1')
@@ -143,7 +146,7 @@ test('hold wins over discard, whoever asks for it and when', async () => {
   for (const hook of ['connect', 'helo', 'mail', 'rcpt', 'data', 'queue'] as const) {
     const { message } = await send([acting(hook, { kind: 'hold', text: 'odd' })], ['one@gone.test'])
     assert.deepEqual(message?.recipients, [
-      { address: 'one@gone.test', route: 'discard:', hold: `at-${hook}: odd` },
+      { address: 'one@gone.test', route: 'discard:', hold: `at-${hook}: odd`, dsn: NO_DSN_RECIPIENT },
     ])
   }
 })
@@ -214,7 +217,12 @@ test('the queue hook can only defer', async () => {
 test('mail for the host postmaster is held where no mailbox is configured', async () => {
   const { message } = await send([], ['Postmaster'])
   assert.deepEqual(message?.recipients, [
-    { address: 'postmaster@mx.example.test', route: 'none:', hold: 'no mailbox for the postmaster' },
+    {
+      address: 'postmaster@mx.example.test',
+      route: 'none:',
+      hold: 'no mailbox for the postmaster',
+      dsn: NO_DSN_RECIPIENT,
+    },
   ])
 })
 
@@ -222,7 +230,7 @@ test('mail for the host postmaster goes to the configured mailbox, once', async 
   const settings = { postmaster: 'admin@example.test' }
   const { message } = await send([], ['postmaster', 'admin@example.test'], CONTENT, { settings })
   assert.deepEqual(message?.recipients, [
-    { address: 'admin@example.test', route: 'smtp://192.0.2.1:25', hold: null },
+    { address: 'admin@example.test', route: 'smtp://192.0.2.1:25', hold: null, dsn: NO_DSN_RECIPIENT },
   ])
 })
 
@@ -302,4 +310,35 @@ test('a client that is gone before the final dot leaves nothing behind', async (
   assert.equal(server.stored.length, 0)
   assert.deepEqual(server.spool.aborted, ['q_000000000001'])
   await server.stop()
+})
+
+test('what the client wants to be told of is stored: RET and ENVID, NOTIFY and ORCPT of each recipient', async () => {
+  const server = await TestServer.start({
+    plugins: [relayControl],
+    settings: { postmaster: 'admin@example.test' },
+  })
+  const client = await server.greeted()
+  await client.ask(`MAIL FROM:<${FROM}> ENVID=QQ+2B1 ret=hdrs`)
+  await client.ask('RCPT TO:<user@example.test> NOTIFY=success,failure ORCPT=rfc822;Old@example.test')
+  await client.ask('RCPT TO:<user@example.test> NOTIFY=NEVER')
+  await client.ask('RCPT TO:<postmaster> NOTIFY=NEVER')
+  await client.ask('RCPT TO:<other@example.test>')
+  await client.ask('DATA')
+  assert.match(await client.ask(`${CONTENT}\r\n.`), /^250 /)
+  await client.ask('QUIT')
+  await client.closed()
+  await server.stop()
+  const message = server.stored.at(-1)
+  assert.deepEqual(message?.dsn, { ret: 'HDRS', envid: 'QQ+1' })
+  assert.deepEqual(
+    message.recipients.map(({ address, dsn }) => [address, dsn]),
+    [
+      [
+        'user@example.test',
+        { notify: ['SUCCESS', 'FAILURE'], orcpt: { type: 'rfc822', address: 'Old@example.test' } },
+      ],
+      ['admin@example.test', { notify: [], orcpt: null }],
+      ['other@example.test', NO_DSN_RECIPIENT],
+    ],
+  )
 })
