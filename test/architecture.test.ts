@@ -1,6 +1,6 @@
 /**
  * The house rules as a test: who may import whom, which room owns which package, and that a file stays a file. The
- * table is DESIGN: read it along the way of a message.
+ * table is to be read along the way of a message.
  */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'

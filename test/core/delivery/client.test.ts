@@ -223,7 +223,7 @@ describe('the client', { concurrency: 8 }, () => {
 
   test('a remote that stops reading in the middle of a message is given up', async (t) => {
     const remote = await remoteFor(t, at('data', { reply: '354 go on', after: 'deaf' }))
-    const channel = await open(t, remote.port, { idleMs: IMPATIENT_MS })
+    const channel = await open(t, remote.port, { idleMs: 2 * IMPATIENT_MS })
     // More than fits into the buffers of both sockets.
     const big = inline(Buffer.alloc(32 * 1024 * 1024, '0123456789abcdef\r\n'))
     const startedAt = performance.now()
