@@ -89,10 +89,11 @@ export async function createGateway(
   if (reclaimed > 0) log.info('leases-reclaimed', { recipients: reclaimed })
   parts.deliverer.start()
   const servers = await listen(parts, sockets)
+  const control = createGatewayControl(parts)
   return {
-    control: createGatewayControl(parts),
+    control,
     summary: {
-      plugins: (await createGatewayControl(parts).gatewayStatus()).plugins,
+      plugins: (await control.gatewayStatus()).plugins,
       queued: counts.messages,
       missingHardening: missingHardening(),
     },

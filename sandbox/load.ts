@@ -6,7 +6,6 @@ import type { Config, PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
 import {
-  bundledNames,
   type CompiledPlugin,
   compilePlugin,
   problemAt,
@@ -177,5 +176,3 @@ function borderSources(): { readonly api: string; readonly prelude: string } {
   if (typeof api !== 'string') throw new Error(api.message)
   return { api, prelude: readFileSync(join(import.meta.dirname, 'host', 'prelude.js'), 'utf8') }
 }
-
-export { bundledNames }
