@@ -4,7 +4,8 @@ import type { Problem } from '../config/problem.ts'
 import { systemClock } from '../core/observe/clock.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
-import { openSandbox, type SandboxConfig } from './sandbox.ts'
+import { openConfigured } from './sandbox.ts'
+import type { SandboxConfig } from './sources.ts'
 
 /** What a plugin says of itself. */
 export interface InspectedPlugin {
@@ -46,8 +47,8 @@ export async function inspectPlugin(
 }
 
 /** A sandbox for looking at: no hook will run in it. */
-function openUnasked(config: SandboxConfig): ReturnType<typeof openSandbox> {
-  return openSandbox(config, { state: NO_STATE, clock: systemClock, log: silentLog, random: Math.random })
+function openUnasked(config: SandboxConfig): ReturnType<typeof openConfigured> {
+  return openConfigured(config, { state: NO_STATE, clock: systemClock, log: silentLog, random: Math.random })
 }
 
 /** Loading asks for no kept value: no hook runs. */

@@ -30,13 +30,24 @@ export function compilePlugin({ source, place }: PluginConfig): CompiledPlugin |
   const file = source.kind === 'bundled' ? bundledFile(source.name) : userFile(source.path)
   if (file === null)
     return source.kind === 'bundled' ? notInstalled(source.name, place) : notFound(source.path, place)
-  const text = readFileSync(file, 'utf8')
-  if (Buffer.byteLength(text) > MAX_SOURCE_BYTES)
-    return problem('P1004', file, 'The plugin is larger than 1 MiB.', 'put its data into a lookup table')
+  const text = readSource(file)
+  if (typeof text !== 'string') return text
   const code = withoutTypes(text, file)
   if (typeof code !== 'string') return code
   const build = `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
   return { source: source.kind === 'bundled' ? 'bundled' : shownPath(file), file, text, code, build }
+}
+
+function readSource(file: string): string | Problem {
+  try {
+    // Looked at first: a file of gigabytes is not to be read for that.
+    if (statSync(file).size > MAX_SOURCE_BYTES)
+      return problem('P1004', file, 'The plugin is larger than 1 MiB.', 'put its data into a lookup table')
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const message = `The plugin cannot be read: ${(error as Error).message.split(',')[0]}.`
+    return problem('P1002', file, message, 'make the file readable for the user the gateway runs as')
+  }
 }
 
 /** JavaScript of a TypeScript text, or what cannot be stripped and where. */

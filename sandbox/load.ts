@@ -1,18 +1,8 @@
-/** Loading the configured plugins: compiled, evaluated in their isolates, their manifests and permissions checked. */
-
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Config, PluginConfig } from '../config/config.ts'
+/** Loading the plugins: evaluated in their isolates, their manifests and permissions checked. */
+import type { PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
-import {
-  type CompiledPlugin,
-  compilePlugin,
-  problemAt,
-  problemIn,
-  shownPath,
-  withoutTypes,
-} from './compile.ts'
+import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import {
   type Asked,
@@ -25,6 +15,7 @@ import {
 } from './permissions.ts'
 import type { LoadRequest } from './protocol/messages.ts'
 import type { RawFault } from './protocol/parse.ts'
+import type { BorderSources, PluginSource, SandboxSources } from './sources.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
 /** A plugin ready to be asked. */
@@ -43,29 +34,29 @@ export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly 
 const MEMORY_MB = 32
 const SLICE_MS = 100
 
-/** Loads every plugin of the configuration into `domain`, in order. All problems are told, not only the first. */
-export async function loadPlugins(config: Pick<Config, 'plugins'>, domain: TrustDomain): Promise<Loading> {
+/** Loads every plugin into `domain`, in order. All problems are told, not only the first. */
+export async function loadPlugins(
+  { plugins: sources, border }: Omit<SandboxSources, 'tables'>,
+  domain: TrustDomain,
+): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
-  const border = borderSources()
-  for (const [index, entry] of config.plugins.entries()) {
-    const loaded = await loadPlugin(entry, index + 1, domain, border)
+  for (const [index, source] of sources.entries()) {
+    const loaded = await loadPlugin(source, index + 1, domain, border)
     if ('message' in loaded) problems.push(loaded)
     else if (plugins.some(({ identity }) => identity.name === loaded.identity.name))
-      problems.push(twice(entry, loaded))
+      problems.push(twice(source.entry, loaded))
     else plugins.push(loaded)
   }
   return problems.length > 0 ? { problems } : { plugins: plugins.toSorted((a, b) => a.number - b.number) }
 }
 
 async function loadPlugin(
-  entry: PluginConfig,
+  { entry, compiled }: PluginSource,
   number: number,
   domain: TrustDomain,
-  border: { readonly api: string; readonly prelude: string },
+  border: BorderSources,
 ): Promise<ReadyPlugin | Problem> {
-  const compiled = compilePlugin(entry)
-  if (!('code' in compiled) || 'message' in compiled) return compiled as Problem
   const name = entry.source.kind === 'bundled' ? entry.source.name : shownPath(entry.source.path)
   const request: LoadRequest = {
     name,
@@ -167,12 +158,4 @@ function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, 
     message,
     remedy,
   )
-}
-
-/** What the gateway itself puts into every isolate. */
-function borderSources(): { readonly api: string; readonly prelude: string } {
-  const apiFile = join(import.meta.dirname, 'api', 'index.ts')
-  const api = withoutTypes(readFileSync(apiFile, 'utf8'), apiFile)
-  if (typeof api !== 'string') throw new Error(api.message)
-  return { api, prelude: readFileSync(join(import.meta.dirname, 'host', 'prelude.js'), 'utf8') }
 }

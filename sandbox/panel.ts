@@ -25,10 +25,12 @@ export class Panel implements PluginPanel {
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
-  constructor(plugins: readonly ReadyPlugin[], domain: TrustDomain) {
+  /** @param usage what plugins did so far, by name; entries are added and counted on */
+  constructor(plugins: readonly ReadyPlugin[], domain: TrustDomain, usage: Map<string, PluginUsage>) {
     this.plugins = plugins
     this.#domain = domain
-    this.usage = new Map(plugins.map(({ identity }) => [identity.name, newUsage()]))
+    this.usage = usage
+    for (const { identity } of plugins) if (!usage.has(identity.name)) usage.set(identity.name, newUsage())
     const byHook = HOOK_NAMES.map(
       (hook) => [hook, plugins.filter(({ manifest }) => manifest.hooks.includes(hook))] as const,
     )

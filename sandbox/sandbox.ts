@@ -1,17 +1,13 @@
-/** The sandbox as the gateway sees it: opened with the configured plugins, asked, closed. */
-import type { Config } from '../config/config.ts'
+/** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
 import type { Problem } from '../config/problem.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { Broker } from './broker/broker.ts'
-import { readLookupTables } from './broker/lookup.ts'
 import { loadPlugins } from './load.ts'
-import { Panel } from './panel.ts'
+import { Panel, type PluginUsage } from './panel.ts'
+import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
 import { TrustDomain } from './trust-domain.ts'
-
-/** The part of the configuration that is about plugins. */
-export type SandboxConfig = Pick<Config, 'plugins' | 'lookups'>
 
 export interface SandboxOptions {
   readonly state: StateStore
@@ -19,6 +15,8 @@ export interface SandboxOptions {
   readonly log: Log
   /** In [0, 1): seeds of the plugins' random numbers. */
   readonly random: () => number
+  /** What plugins did so far, by name: counted on from there. */
+  readonly usage?: Map<string, PluginUsage>
 }
 
 export interface Sandbox {
@@ -30,23 +28,34 @@ export interface Sandbox {
   close(): void
 }
 
-/** Starts a plughost and loads every configured plugin; with a problem nothing is left running. */
+/** Starts a plughost and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
-  config: SandboxConfig,
-  { state, clock, log, random }: SandboxOptions,
+  { tables, ...sources }: SandboxSources,
+  { state, clock, log, random, usage = new Map() }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const { tables, problems } = readLookupTables(config.lookups)
   const domain = new TrustDomain({ clock, log, random, broker: new Broker(state, tables, clock) })
-  const loading = await loadPlugins(config, domain)
-  const found = [...problems, ...('problems' in loading ? loading.problems : [])]
-  if ('problems' in loading || found.length > 0) {
+  const loading = await loadPlugins(sources, domain)
+  if ('problems' in loading) {
     domain.close()
-    return { problems: found }
+    return loading
   }
   return {
-    panel: new Panel(loading.plugins, domain),
+    panel: new Panel(loading.plugins, domain, usage),
     plughostPid: () => domain.pid,
     plughostDeaths: () => domain.deaths,
     close: () => domain.close(),
   }
+}
+
+/** Reads and opens in one: what the files say now. */
+export async function openConfigured(
+  config: SandboxConfig,
+  options: SandboxOptions,
+): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
+  const { sources, problems } = readSandboxSources(config)
+  const opened = await openSandbox(sources, options)
+  if (problems.length === 0) return opened
+  if ('problems' in opened) return { problems: [...problems, ...opened.problems] }
+  opened.close()
+  return { problems }
 }

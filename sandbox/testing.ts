@@ -17,7 +17,8 @@ import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
-import { openSandbox, type Sandbox, type SandboxConfig } from './sandbox.ts'
+import { openConfigured, type Sandbox } from './sandbox.ts'
+import type { SandboxConfig } from './sources.ts'
 
 export interface TestHostOptions {
   /** Path or file: URL of the plugin. */
@@ -75,7 +76,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   let now = options.now ?? Date.UTC(2026, 0, 1)
   const kept = new Map<string, string>()
   const clock = { now: () => now, monotonic: () => performance.now() }
-  const sandbox = await openSandbox(testConfig(options), {
+  const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
     clock,
     log: silentLog,

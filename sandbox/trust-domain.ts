@@ -42,6 +42,8 @@ const LAST_RESPAWN_MS = 5_000
 /** A plughost that lived this long starts the waiting anew. */
 const HEALTHY_MS = 60_000
 
+const CLOSED: Fault = Object.freeze({ kind: 'unavailable', message: 'the plughost was closed', stack: '' })
+
 export class TrustDomain {
   readonly #options: DomainOptions
   /** What every (re)start loads, by number. */
@@ -90,6 +92,10 @@ export class TrustDomain {
     return new Promise((resolve) => {
       this.#nextCall = (this.#nextCall % 0x7fffffff) + 1
       const call = new Call(this.#nextCall, question, performance.now(), resolve)
+      if (this.#closed) {
+        call.fail(CLOSED)
+        return call.resolve()
+      }
       if (this.#calls.size >= MAX_CALLS) {
         call.fail({ kind: 'unavailable', message: `more than ${MAX_CALLS} calls under way`, stack: '' })
         return call.resolve()
@@ -101,10 +107,13 @@ export class TrustDomain {
     })
   }
 
+  /** Whoever still waits for an answer gets none: a fault of kind `unavailable`. */
   close(): void {
     this.#closed = true
     if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer)
     if (this.#ticker !== null) clearInterval(this.#ticker)
+    this.#failLoads(0, CLOSED.message)
+    for (const call of this.#calls.values()) this.#proceed(call, call.fail(CLOSED))
     this.#host?.close()
   }
 

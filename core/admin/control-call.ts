@@ -66,6 +66,10 @@ const CALLS: { readonly [method in ControlMethod]: (control: Control, args: Argu
       expectCount(args, 0)
       return control.status()
     },
+    reload: (control, args) => {
+      expectCount(args, 0)
+      return control.reload()
+    },
     stop: (control, args) => {
       expectCount(args, 0)
       return control.stop()

@@ -47,6 +47,7 @@ export function controlClient(path: string): Control {
     explain: (key) => call('explain', key),
     metrics: () => call('metrics'),
     status: () => call('status'),
+    reload: () => call('reload'),
     stop: async () => {
       await call('stop')
     },

@@ -37,6 +37,8 @@ export interface GatewayStatus {
   readonly state: 'running' | 'draining'
   readonly workerPid: number
   readonly plughostPid: number | null
+  /** Configuration and plugins in force: 1 since the start, one more with each reload. */
+  readonly generation: number
   /** Milliseconds since the worker became ready. */
   readonly uptimeMs: number
   readonly listeners: readonly ListenerStatus[]
@@ -64,6 +66,26 @@ export interface Status {
   readonly gateway: GatewayStatus | null
 }
 
+/** What keeps something from being done: a problem of the configuration or of a plugin, as a start would tell it. */
+export interface ReloadProblem {
+  readonly code: string
+  /** File, line and column, or what it is about. */
+  readonly place: string
+  readonly message: string
+  readonly remedy: string
+  /** The line in question, and a mark under it. */
+  readonly frame?: string
+}
+
+export interface ReloadOutcome {
+  /** False: nothing has changed, and `problems` says why. */
+  readonly isReloaded: boolean
+  /** Generation in force. */
+  readonly generation: number
+  readonly problems: readonly ReloadProblem[]
+  readonly tookMs: number
+}
+
 /** The part a worker answers. */
 export interface GatewayControl {
   gatewayStatus(): Promise<GatewayStatus>
@@ -82,6 +104,8 @@ export interface GatewayControl {
 /** Everything the control socket offers. */
 export interface Control extends GatewayControl {
   status(): Promise<Status>
+  /** Reads configuration, plugins and tables anew: all of it is put in force, or nothing. */
+  reload(): Promise<ReloadOutcome>
   /** Starts a graceful stop and answers when it has begun. */
   stop(): Promise<void>
 }
@@ -101,5 +125,6 @@ export const GATEWAY_METHODS = [
 export const CONTROL_METHODS = [
   ...GATEWAY_METHODS,
   'status',
+  'reload',
   'stop',
 ] as const satisfies readonly (keyof Control)[]

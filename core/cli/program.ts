@@ -18,6 +18,7 @@ export interface Surroundings {
 const COMMANDS: Readonly<Record<string, () => Promise<(line: CommandLine) => Command>>> = {
   start: async () => (await import('./commands/start.ts')).startCommand,
   stop: async () => (await import('./commands/stop.ts')).stopCommand,
+  reload: async () => (await import('./commands/reload.ts')).reloadCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   send: async () => (await import('./commands/send.ts')).sendCommand,
   queue: async () => (await import('./commands/queue.ts')).queueCommand,

@@ -10,6 +10,9 @@ import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './o
 import type { Work } from './work.ts'
 import type { WorkInHand } from './work-in-hand.ts'
 
+/** Whoever makes of an attempt what the sender is told. */
+export type AttemptNotices = Pick<Notices, 'tell' | 'stored'>
+
 /** What one attempt came to, told after it was written down. */
 export interface Attempted {
   readonly queueId: string
@@ -41,7 +44,7 @@ export interface DeliveryCounters {
 export interface AttemptsOptions {
   readonly queue: Queue
   readonly inHand: WorkInHand
-  readonly notices: Notices
+  readonly notices: AttemptNotices
   readonly observer: AttemptObserver
   readonly log: Log
   readonly clock: Clock

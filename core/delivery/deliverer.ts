@@ -7,11 +7,10 @@ import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Delivery } from '../queue/queue-store.ts'
-import { type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
+import { type AttemptNotices, type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
 import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
 import { openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
-import type { Notices } from './notices.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -41,17 +40,23 @@ export const DELIVERY_PACE: DeliveryPace = Object.freeze({
   timeouts: CLIENT_TIMEOUTS,
 })
 
+/** What a reload replaces: for connections opened from then on. */
+export interface NextSettings {
+  /** Our name, said with EHLO and part of file names. */
+  readonly hostname: string
+  readonly nextHops: NextHops
+}
+
 export interface DelivererOptions {
   readonly queue: Queue
   /** How long the leases of `queue` last, milliseconds. */
   readonly leaseMs: number
-  /** Our name, said with EHLO and part of file names. */
-  readonly hostname: string
-  readonly nextHops: NextHops
+  /** In force at the start. */
+  readonly next: NextSettings
   readonly clock: Clock
   readonly log: Log
   readonly observer: AttemptObserver
-  readonly notices: Notices
+  readonly notices: AttemptNotices
   readonly pace?: DeliveryPace
 }
 
@@ -70,12 +75,14 @@ export class Deliverer {
   readonly #draining = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #renewals: NodeJS.Timeout | null = null
+  #next: NextSettings
   #isKicked = false
   #sleep: Sleep | null = null
 
   constructor(options: DelivererOptions) {
     const { queue, clock, log, leaseMs, observer, notices } = options
     this.#options = options
+    this.#next = options.next
     this.#pace = options.pace ?? DELIVERY_PACE
     this.#watch = new StoreWatch(log)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
@@ -92,6 +99,10 @@ export class Deliverer {
   /** Deliveries claimed and not given back. */
   get inHand(): number {
     return this.#inHand.size
+  }
+
+  use(next: NextSettings): void {
+    this.#next = next
   }
 
   start(): void {
@@ -208,11 +219,11 @@ export class Deliverer {
   #site(route: string): Site {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
-    const { clock, log, hostname, nextHops } = this.#options
+    const { clock, log } = this.#options
     const { timeouts, site: pace } = this.#pace
     const site = new Site({
       route,
-      open: openerOf(route, { hostname, timeouts, clock, nextHops }),
+      open: (signal) => openerOf(route, { ...this.#next, timeouts, clock })(signal),
       attempts: this.#attempts,
       inHand: this.#inHand,
       clock,

@@ -46,6 +46,9 @@ export class HookRunner {
   readonly #panel: PluginPanel
   readonly #monotonic: () => number
   readonly #log: Log
+  /** Transactions that began with these plugins, and questions under way. */
+  #users = 0
+  #unused: (() => void) | null = null
 
   constructor(panel: PluginPanel, monotonic: () => number, log: Log) {
     this.#panel = panel
@@ -58,6 +61,22 @@ export class HookRunner {
     return this.#panel.subscribers(hook).length > 0
   }
 
+  /** Something begins that will ask these plugins again, whoever takes over meanwhile: until `leave`. */
+  enter(): void {
+    this.#users++
+  }
+
+  leave(): void {
+    this.#users--
+    if (this.#users === 0) this.#unused?.()
+  }
+
+  /** Others have taken over: `unused` is called once nobody is left who began with these plugins. */
+  retire(unused: () => void): void {
+    this.#unused = unused
+    if (this.#users === 0) unused()
+  }
+
   /** Asks the plugins of `hook`. Never rejects. */
   async ask<H extends HookName>(
     hook: H,
@@ -67,6 +86,21 @@ export class HookRunner {
   ): Promise<HookOutcome> {
     const subscribers = this.#panel.subscribers(hook)
     if (subscribers.length === 0) return NOTHING
+    this.enter()
+    try {
+      return await this.#askAll(hook, event, message, record)
+    } finally {
+      this.leave()
+    }
+  }
+
+  async #askAll<H extends HookName>(
+    hook: H,
+    event: HookEvents[H],
+    message: MessageReader | null,
+    record: SessionRecord,
+  ): Promise<HookOutcome> {
+    const subscribers = this.#panel.subscribers(hook)
     const endsAt = this.#monotonic() + HOOKS[hook].chainMs
     const actions: TakenAction[] = []
     let owed: HookRefusal | null = null

@@ -1,13 +1,17 @@
 /** What supervisor and worker say to each other. Structured clones: a limit may be Infinity. */
-import type { Config, ListenerConfig } from '../../config/config.ts'
+import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { GATEWAY_METHODS, PluginStatus } from '../admin/control.ts'
+import type { GenerationSource } from '../gateway/generation.ts'
 
 export type ToWorker =
-  | { readonly type: 'start'; readonly config: Config; readonly listeners: number }
+  | { readonly type: 'start'; readonly source: GenerationSource; readonly listeners: number }
   /** Carries a listening socket as handle. */
   | { readonly type: 'listener'; readonly config: ListenerConfig }
   | { readonly type: 'stop'; readonly timeoutMs: number }
+  /** Answered with the problems; the other two of a reload with nothing. */
+  | { readonly type: 'prepare'; readonly id: number; readonly source: GenerationSource }
+  | { readonly type: 'activate' | 'discard'; readonly id: number; readonly number: number }
   | {
       readonly type: 'ask'
       readonly id: number

@@ -5,6 +5,7 @@
 import { certificateProblems } from '../../config/certificate.ts'
 import type { Config } from '../../config/config.ts'
 import { formatProblem, type Problem } from '../../config/problem.ts'
+import { readSandboxSources } from '../../sandbox/sources.ts'
 import { type Control, GATEWAY_METHODS, type GatewayControl, type GatewayStatus } from '../admin/control.ts'
 import { serveControl } from '../admin/control-server.ts'
 import { serveHealth } from '../admin/health-server.ts'
@@ -13,7 +14,8 @@ import { createLog, type Log } from '../observe/log.ts'
 import { acquireStoreLock, type StoreLock } from '../queue/store-lock.ts'
 import { formatBanner, POSTERN_VERSION } from './banner.ts'
 import { type BoundListener, bindListener } from './listener.ts'
-import { WorkerProcess } from './worker-process.ts'
+import { Reloading } from './reload.ts'
+import { Workers } from './workers.ts'
 
 const EXIT_FINE = 0
 const EXIT_PROBLEM = 1
@@ -24,7 +26,8 @@ interface Taken {
   lock: StoreLock | null
   readonly listeners: BoundListener[]
   readonly servers: AdminServer[]
-  worker: WorkerProcess | null
+  workers: Workers | null
+  reloading: Reloading | null
   /** Address of health and metrics, null without them. */
   health: string | null
 }
@@ -32,14 +35,20 @@ interface Taken {
 /** Runs a gateway until it is told to stop. Resolves to the exit code; what kept it from starting was printed. */
 export async function runSupervisor(config: Config, configFile: string): Promise<number> {
   const log = createLog(config.log.level, { process: 'supervisor', pid: process.pid })
-  const taken: Taken = { lock: null, listeners: [], servers: [], worker: null, health: null }
+  const taken: Taken = {
+    lock: null,
+    listeners: [],
+    servers: [],
+    workers: null,
+    reloading: null,
+    health: null,
+  }
   const { promise: stopAsked, resolve: askToStop } = Promise.withResolvers<string>()
   const started = Date.now()
   // From the first moment: a signal during the start stops it in good order too.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => askToStop(signal))
-  process.on('SIGHUP', () =>
-    log.warn('reload-not-built', { remedy: 'stop and start to apply a new configuration' }),
-  )
+  // Before there is anything to reload the files have just been read.
+  process.on('SIGHUP', () => void taken.reloading?.reload('SIGHUP'))
   try {
     const starting = start(config, configFile, taken, log, started, askToStop)
     const problems = await Promise.race([starting, stopAsked.then(() => NO_PROBLEMS)])
@@ -51,7 +60,7 @@ export async function runSupervisor(config: Config, configFile: string): Promise
     log.info('stopping', { reason })
     // Ours and the worker's are the same sockets: they refuse clients only when both are closed.
     closeListeners(taken)
-    await taken.worker?.stop(config.stopTimeoutMs)
+    await taken.workers?.stop(config.stopTimeoutMs)
     log.info('stopped')
     return EXIT_FINE
   } finally {
@@ -67,22 +76,28 @@ async function start(
   startedAt: number,
   askToStop: (reason: string) => void,
 ): Promise<readonly Problem[]> {
-  const unusable = certificateProblems(config, startedAt)
+  const { sources, problems: unreadable } = readSandboxSources(config)
+  const unusable = [...certificateProblems(config, startedAt), ...unreadable]
   if (unusable.length > 0) return unusable
   const lock = await acquireStoreLock(config.store.directory)
   if (!lock.ok) return [{ code: 'P3020', place: lock.directory, message: lock.what, remedy: lock.remedy }]
   taken.lock = lock
   const problems = bindAll(config, taken)
   if (problems.length > 0) return problems
-  const worker = new WorkerProcess(config, taken.listeners, log)
-  taken.worker = worker
-  const control = createControl(worker, configFile, startedAt, askToStop)
+  const source = { number: 1, config, sources }
+  const workers = new Workers(source, taken.listeners, log)
+  taken.workers = workers
+  const listening = taken.listeners.map((listener) => listener.config)
+  const reloading = new Reloading(configFile, source, listening, workers, log)
+  const control = createControl(workers, reloading, { configFile, startedAt, askToStop })
   const unserved = await serveAll(config, control, taken, log)
   if (unserved.length > 0) return unserved
-  const outcome = await worker.start()
+  const outcome = await workers.start()
   if ('problems' in outcome) return outcome.problems
-  const listeners = taken.listeners.map((listener) => listener.config)
-  process.stdout.write(formatBanner({ config, listeners, health: taken.health, summary: outcome.summary }))
+  taken.reloading = reloading
+  process.stdout.write(
+    formatBanner({ config, listeners: listening, health: taken.health, summary: outcome.summary }),
+  )
   return []
 }
 
@@ -118,27 +133,33 @@ function notServed(place: string, { problem, remedy }: Extract<Served, { ok: fal
   return { code: 'P3021', place, message: `${problem}.`, remedy }
 }
 
+interface ControlOptions {
+  readonly configFile: string
+  readonly startedAt: number
+  readonly askToStop: (reason: string) => void
+}
+
 /** What the control socket offers: the worker's part passed on, the rest answered here. */
 function createControl(
-  worker: WorkerProcess,
-  config: string,
-  startedAt: number,
-  askToStop: (reason: string) => void,
+  workers: Workers,
+  reloading: Reloading,
+  { configFile, startedAt, askToStop }: ControlOptions,
 ): Control {
   const passedOn = Object.fromEntries(
-    GATEWAY_METHODS.map((method) => [method, (...args: readonly unknown[]) => worker.ask(method, args)]),
+    GATEWAY_METHODS.map((method) => [method, (...args: readonly unknown[]) => workers.ask(method, args)]),
   ) as unknown as GatewayControl
   return {
     ...passedOn,
     status: async () => ({
       version: POSTERN_VERSION,
       node: process.version,
-      config,
+      config: configFile,
       supervisorPid: process.pid,
       startedAt,
-      workerRestarts: worker.restarts,
-      gateway: await gatewayStatus(worker),
+      workerRestarts: workers.restarts,
+      gateway: await gatewayStatus(workers),
     }),
+    reload: () => reloading.reload('control socket'),
     stop: async () => askToStop('control socket'),
   }
 }
@@ -148,20 +169,20 @@ function closeListeners({ listeners }: Taken): void {
 }
 
 /** Null while there is no worker, and when it dies over the question. */
-async function gatewayStatus(worker: WorkerProcess): Promise<GatewayStatus | null> {
-  if (worker.pid === null) return null
+async function gatewayStatus(workers: Workers): Promise<GatewayStatus | null> {
+  if (!workers.isReady) return null
   try {
-    return (await worker.ask('gatewayStatus', [])) as GatewayStatus
+    return (await workers.ask('gatewayStatus', [])) as GatewayStatus
   } catch (error) {
-    if (worker.pid === null) return null
+    if (!workers.isReady) return null
     throw error
   }
 }
 
 async function giveBack(taken: Taken): Promise<void> {
-  const { lock, servers, worker } = taken
+  const { lock, servers, workers } = taken
   // A worker that is still there failed to start, or the stop was cut short; the lock may not go before it.
-  await worker?.stop(0)
+  await workers?.stop(0)
   closeListeners(taken)
   for (const server of servers) await server.close()
   await lock?.release()

@@ -1,8 +1,8 @@
 /** The supervisor's view of its worker: forked, given its sockets, asked, replaced when it dies. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import type { Config } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
+import type { GenerationSource } from '../gateway/generation.ts'
 import type { Log } from '../observe/log.ts'
 import type { BoundListener } from './listener.ts'
 import type { GatewayMethod, GatewaySummary, ToSupervisor, ToWorker } from './messages.ts'
@@ -12,6 +12,8 @@ export type Started = { readonly summary: GatewaySummary } | { readonly problems
 
 const ENTRY = join(import.meta.dirname, 'worker.ts')
 const ASK_TIMEOUT_MS = 10_000
+/** Of plugins that load; shorter than an operator waits for an answer. */
+const PREPARE_TIMEOUT_MS = 25_000
 /** From its fork until it takes mail; opening a large store is part of it. */
 const READY_MS = 120_000
 
@@ -22,7 +24,8 @@ interface Asked {
 }
 
 export class WorkerProcess {
-  readonly #config: Config
+  /** What it starts with, and starts with again when it dies. */
+  readonly #source: () => GenerationSource
   readonly #listeners: readonly BoundListener[]
   readonly #log: Log
   readonly #delay = new RespawnDelay()
@@ -37,8 +40,8 @@ export class WorkerProcess {
   #onStarted: ((started: Started) => void) | null = null
   #onGone: (() => void) | null = null
 
-  constructor(config: Config, listeners: readonly BoundListener[], log: Log) {
-    this.#config = config
+  constructor(source: () => GenerationSource, listeners: readonly BoundListener[], log: Log) {
+    this.#source = source
     this.#listeners = listeners
     this.#log = log
   }
@@ -61,15 +64,39 @@ export class WorkerProcess {
 
   /** Asks the worker for one of the gateway's methods. @throws Error when there is no worker, or it does not answer */
   ask(method: GatewayMethod, args: readonly unknown[]): Promise<unknown> {
+    return this.#request(method, ASK_TIMEOUT_MS, (id) => ({ type: 'ask', id, method, args }))
+  }
+
+  /** Opens a generation beside the one in force. @throws Error as `ask` does */
+  async prepare(source: GenerationSource): Promise<readonly Problem[]> {
+    const problems = await this.#request('prepare', PREPARE_TIMEOUT_MS, (id) => ({
+      type: 'prepare',
+      id,
+      source,
+    }))
+    return problems as readonly Problem[]
+  }
+
+  /** @throws Error as `ask` does */
+  async activate(number: number): Promise<void> {
+    await this.#request('activate', ASK_TIMEOUT_MS, (id) => ({ type: 'activate', id, number }))
+  }
+
+  /** @throws Error as `ask` does */
+  async discard(number: number): Promise<void> {
+    await this.#request('discard', ASK_TIMEOUT_MS, (id) => ({ type: 'discard', id, number }))
+  }
+
+  #request(what: string, timeoutMs: number, message: (id: number) => ToWorker): Promise<unknown> {
     if (!this.#ready) return Promise.reject(new Error('the worker is being replaced, try again in a moment'))
     return new Promise((resolve, reject) => {
       const id = ++this.#nextAsk
       const timer = setTimeout(
-        () => this.#fail(id, new Error(`the worker did not answer ${method}`)),
-        ASK_TIMEOUT_MS,
+        () => this.#fail(id, new Error(`the worker did not answer ${what}`)),
+        timeoutMs,
       )
       this.#asked.set(id, { resolve, reject, timer })
-      this.#send({ type: 'ask', id, method, args })
+      this.#send(message(id))
     })
   }
 
@@ -158,7 +185,7 @@ export class WorkerProcess {
   }
 
   #equip(): void {
-    this.#send({ type: 'start', config: this.#config, listeners: this.#listeners.length })
+    this.#send({ type: 'start', source: this.#source(), listeners: this.#listeners.length })
     for (const { config, handle } of this.#listeners)
       this.#child?.send({ type: 'listener', config }, handle, onSent)
   }

@@ -1,10 +1,11 @@
 /** Entry of a worker: a gateway, started and stopped by the supervisor. It dies with the supervisor, not with a signal. */
 import type { Server } from 'node:net'
 import type { ListenerConfig } from '../../config/config.ts'
-import { createGateway, type Gateway } from '../gateway.ts'
+import type { GatewayControl } from '../admin/control.ts'
+import { createGateway, type Gateway } from '../gateway/gateway.ts'
 import { systemClock } from '../observe/clock.ts'
 import { createLog } from '../observe/log.ts'
-import type { ToSupervisor, ToWorker } from './messages.ts'
+import type { GatewayMethod, ToSupervisor, ToWorker } from './messages.ts'
 
 let gateway: Gateway | null = null
 let awaited = Number.POSITIVE_INFINITY
@@ -29,17 +30,24 @@ process.on('message', (message: ToWorker, handle: unknown) => {
     case 'stop':
       return void stop(message.timeoutMs)
     case 'ask':
-      return void answer(message)
+      // The supervisor's control server has checked name and arguments.
+      return void answer(message.id, ({ control }) => controlMethod(control, message.method)(...message.args))
+    case 'prepare':
+      return void answer(message.id, (running) => running.prepare(message.source))
+    case 'activate':
+      return void answer(message.id, (running) => running.activate(message.number))
+    case 'discard':
+      return void answer(message.id, (running) => running.discard(message.number))
   }
 })
 tell({ type: 'here' })
 
 function begin(): void {
   if (starting === null || sockets.length < awaited) return
-  const { config } = starting
+  const { source } = starting
   awaited = Number.POSITIVE_INFINITY
-  const log = createLog(config.log.level, { process: 'worker', pid: process.pid })
-  createGateway(config, sockets, { log, clock: systemClock }).then(
+  const log = createLog(source.config.log.level, { process: 'worker', pid: process.pid })
+  createGateway(source, sockets, { log, clock: systemClock }).then(
     (made) => {
       if ('problems' in made) return fail(made.problems)
       gateway = made
@@ -63,19 +71,20 @@ async function stop(timeoutMs: number): Promise<void> {
   process.exit(0)
 }
 
-async function answer({ id, method, args }: Extract<ToWorker, { type: 'ask' }>): Promise<void> {
+async function answer(id: number, work: (running: Gateway) => unknown): Promise<void> {
   try {
     if (gateway === null) throw new Error('the gateway is starting')
-    // The supervisor's control server has checked name and arguments.
-    const control = gateway.control as unknown as Record<
-      string,
-      (...args: readonly unknown[]) => Promise<unknown>
-    >
-    const result = await control[method]?.(...args)
-    tell({ type: 'answer', id, result })
+    tell({ type: 'answer', id, result: await work(gateway) })
   } catch (error) {
     tell({ type: 'answer-failed', id, message: error instanceof Error ? error.message : String(error) })
   }
+}
+
+function controlMethod(
+  control: GatewayControl,
+  name: GatewayMethod,
+): (...args: readonly unknown[]) => unknown {
+  return control[name] as unknown as (...args: readonly unknown[]) => unknown
 }
 
 function tell(message: ToSupervisor): void {

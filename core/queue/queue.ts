@@ -28,7 +28,8 @@ export type RecipientOutcome =
 
 export class Queue {
   readonly store: QueueStore
-  readonly #rules: QueueRules
+  /** In force for what is decided from now on. */
+  rules: QueueRules
   readonly #owner: string
   readonly #clock: Clock
   readonly #random: () => number
@@ -41,7 +42,7 @@ export class Queue {
    */
   constructor(store: QueueStore, rules: QueueRules, owner: string, clock: Clock, random = Math.random) {
     this.store = store
-    this.#rules = rules
+    this.rules = rules
     this.#owner = owner
     this.#clock = clock
     this.#random = random
@@ -66,7 +67,7 @@ export class Queue {
 
   /** Extends leases by their full time; returns those that were lost: their outcome will not count. */
   renew(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
-    return this.store.renew(deliveries, this.#clock.now() + this.#rules.leaseMs)
+    return this.store.renew(deliveries, this.#clock.now() + this.rules.leaseMs)
   }
 
   /** Writes down how an attempt ended, telling nobody; false when the lease had been lost meanwhile. */
@@ -97,11 +98,11 @@ export class Queue {
 
   #delayMs(recipient: OwedRecipient | undefined, counted: boolean): number {
     const attempts = (recipient?.attempts ?? 0) + (counted ? 1 : 0)
-    return retryDelayMs(this.#rules.retryMs, attempts, this.#random())
+    return retryDelayMs(this.rules.retryMs, attempts, this.#random())
   }
 
   #lease(now: number): Lease {
-    return { owner: this.#owner, until: now + this.#rules.leaseMs }
+    return { owner: this.#owner, until: now + this.rules.leaseMs }
   }
 }
 

@@ -38,12 +38,12 @@ const NO_ROUTE = 'none:'
 /** @throws StoreFault when the store could not take it: nothing was accepted */
 export async function accept(candidate: Candidate): Promise<ReplyStep> {
   const { client, transaction, message, actions } = candidate
-  const { domains, parts } = client.service
+  const { domains, hooks } = client.policy
   const recipients = configuredRoutes(finalRecipients(candidate), domains)
   const origin = originOf(client)
   const { reversePath } = transaction
   const event = { origin, reversePath, recipients, message: { sizeBytes: message.sizeBytes } }
-  const said = await parts.hooks.ask('queue', event, null, client.record)
+  const said = await hooks.ask('queue', event, null, client.record)
   if (said.refusal !== null) return refuseFor(client, 'queue', said.refusal)
   const all = [...actions, ...said.actions]
   transaction.hold(holdReasons(all))
@@ -62,7 +62,8 @@ async function take(
   actions: readonly TakenAction[],
 ): Promise<ReplyStep> {
   const { client, transaction, incoming } = candidate
-  const { accepting, clock, settings } = client.service.parts
+  const { accepting, clock } = client.service.parts
+  const { settings } = client.policy
   const recipients = owed(candidate, routed)
   const acceptedAt = clock.now()
   const stored = storedContent(candidate, actions, acceptedAt)
@@ -90,7 +91,7 @@ function owed(
   { client, transaction }: Candidate,
   routed: readonly RoutedRecipient[],
 ): readonly NewRecipient[] {
-  const { hostPostmaster, postmasterMailbox } = client.service.domains
+  const { hostPostmaster, postmasterMailbox } = client.policy.domains
   const { holds } = transaction
   const hold = holds.length === 0 ? null : holds.join('; ')
   return routed.flatMap(({ address, route }) => {
@@ -111,7 +112,7 @@ function storedContent(
   const { prepend, remove } = headerEdits(actions)
   const [only] = transaction.recipients
   const recipient = transaction.recipients.size === 1 && only !== undefined ? only : null
-  const { hostname } = client.service.parts.settings
+  const { hostname } = client.policy.settings
   const { queueId } = incoming
   const trace = receivedField({ session: client.facts, hostname, queueId, recipient, at })
   const { content, header } = message
@@ -127,7 +128,7 @@ function storedContent(
 
 /** The host's own postmaster is the configured mailbox, where there is one. */
 function finalRecipients({ client, transaction }: Candidate): ReadonlySet<string> {
-  const { hostPostmaster, postmasterMailbox } = client.service.domains
+  const { hostPostmaster, postmasterMailbox } = client.policy.domains
   if (hostPostmaster === postmasterMailbox || !transaction.recipients.has(hostPostmaster))
     return transaction.recipients
   const mailbox = (address: string): string => (address === hostPostmaster ? postmasterMailbox : address)

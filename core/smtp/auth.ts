@@ -37,8 +37,8 @@ interface Offered {
 }
 
 /** Whether clients can sign in at this listener: on submission listeners, when there is somebody to verify it. */
-export function mayAuthenticate({ listener, service }: ClientSession): boolean {
-  const { credentials, hooks } = service.parts
+export function mayAuthenticate({ listener, policy }: ClientSession): boolean {
+  const { credentials, hooks } = policy
   return listener.role === 'submission' && (credentials !== null || hooks.hasSubscribers('auth'))
 }
 
@@ -82,7 +82,7 @@ function challenge(client: ClientSession, exchange: Exchange): ReplyStep {
 }
 
 async function decide(client: ClientSession, { method, name, password }: Offered): Promise<ReplyStep> {
-  const { hooks, credentials } = client.service.parts
+  const { hooks, credentials } = client.policy
   const event = { session: client.facts, method, identity: name, password }
   const said = await hooks.ask('auth', event, null, client.record)
   if (said.refusal !== null) return refusedByPlugin(client, said.refusal)

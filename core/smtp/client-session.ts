@@ -4,6 +4,7 @@ import type { Client, Hello, ListenerRole, Session, TlsFacts } from '../mail/ses
 import type { SessionRecord } from '../observe/decision-record.ts'
 import { SessionBudget } from './limits.ts'
 import type { MailTransaction } from './mail-transaction.ts'
+import type { Policy } from './policy.ts'
 import type { IncomingMessage } from './receive.ts'
 import type { Exchange } from './sasl.ts'
 import type { SmtpService } from './service.ts'
@@ -59,16 +60,18 @@ export class ClientSession {
   /** Credentials offered that nobody believed. */
   wrongCredentials = 0
   #facts: Session
+  /** Of the transaction, while there is one. */
+  #pinned: Policy | null = null
   #gone: AbortController | null = null
 
   constructor(service: SmtpService, id: string, client: Client, listener: Listener) {
-    const { records, clock, settings } = service.parts
-    const trusted = service.trusted.has(client.address)
+    const { records, clock } = service.parts
+    const trusted = service.policy.trusted.has(client.address)
     const { role, address } = listener
     this.service = service
     this.listener = listener
     this.record = records.open(id, client)
-    this.budget = new SessionBudget(settings.limits, trusted)
+    this.budget = new SessionBudget(service.policy.settings.limits, trusted)
     this.startedAt = clock.monotonic()
     const unknown = { hello: null, tls: null, identity: null }
     this.#facts = { id, client, role, listener: address, trusted, ...unknown }
@@ -81,6 +84,22 @@ export class ClientSession {
   /** What plugins are told. A snapshot: it is replaced, never changed. */
   get facts(): Session {
     return this.#facts
+  }
+
+  /** What is in force for this client: what its transaction began with, or else what was reloaded last. */
+  get policy(): Policy {
+    return this.#pinned ?? this.service.policy
+  }
+
+  /** From here to `endTransaction` the policy stays, and its plugins stay loaded. */
+  beginTransaction(): Policy {
+    this.endTransaction()
+    const { policy } = this.service
+    policy.hooks.enter()
+    this.#pinned = policy
+    const trusted = policy.trusted.has(this.#facts.client.address)
+    if (trusted !== this.#facts.trusted) this.#facts = { ...this.#facts, trusted }
+    return policy
   }
 
   /** The facts as they will be once this HELO is accepted. */
@@ -126,14 +145,18 @@ export class ClientSession {
     return this.#gone.signal
   }
 
-  /** The connection is gone. */
+  /** The connection is gone. A message that is being decided on goes on until then, and ends its transaction itself. */
   left(): void {
+    const isDeciding = this.state.phase === 'message' && this.state.incoming.isDeciding
     this.state = { phase: 'gone' }
     this.#gone?.abort()
+    if (!isDeciding) this.endTransaction()
   }
 
   /** Back to no transaction, whatever was collected. A connection that is gone stays gone. */
   endTransaction(): void {
+    this.#pinned?.hooks.leave()
+    this.#pinned = null
     if (!this.isGone) this.state = { phase: this.#facts.hello === null ? 'greeted' : 'ready' }
   }
 }

@@ -11,20 +11,21 @@ import { refuse, refuseFor } from './refusal.ts'
  * wait for QUIT, but nobody we refuse is worth a socket until then.
  */
 export async function connect(client: ClientSession, admission: Admission): Promise<ReplyStep> {
-  const { parts, isDraining } = client.service
-  if (isDraining) return sayAndClose(reply(421, '4.3.2', `${parts.settings.hostname} is about to stop`))
+  const { settings, hooks } = client.policy
+  if (client.service.isDraining)
+    return sayAndClose(reply(421, '4.3.2', `${settings.hostname} is about to stop`))
   if (admission !== 'admitted') return overLimit(client, admission)
   const event = { session: client.facts }
-  const { refusal, owed, actions } = await parts.hooks.ask('connect', event, null, client.record)
+  const { refusal, owed, actions } = await hooks.ask('connect', event, null, client.record)
   if (refusal !== null) return refuseFor(client, 'connect', { ...refusal, disconnect: true })
   client.afterConnect = { owed, holds: holdReasons(actions) }
-  return say(reply(220, null, `${parts.settings.hostname} ESMTP`))
+  return say(reply(220, null, `${settings.hostname} ESMTP`))
 }
 
 function overLimit(client: ClientSession, limit: Exclude<Admission, 'admitted'>): ReplyStep {
   const { network } = client.facts.client
   const text = limit === 'connections' ? 'Too many connections' : `Too many connections from ${network}`
   const reason = limit === 'connections' ? 'CONNECTIONS' : 'CONNECTIONS_PER_NETWORK'
-  const facts = { network, limit: client.service.parts.settings.limits[limit] }
+  const facts = { network, limit: client.policy.settings.limits[limit] }
   return refuse(client, { hook: 'connect', code: 421, status: '4.7.0', text, reason, facts, closes: true })
 }

@@ -5,19 +5,20 @@ import type { SmtpLimits } from './settings.ts'
 export type Admission = 'admitted' | 'connections' | 'connectionsPerNetwork'
 
 export class ConnectionCounts {
-  readonly #limits: SmtpLimits
+  /** In force for whoever comes next. */
+  limits: SmtpLimits
   readonly #byNetwork = new Map<string, number>()
   #total = 0
 
   constructor(limits: SmtpLimits) {
-    this.#limits = limits
+    this.limits = limits
   }
 
   /** Admits one more connection and counts it, or says why not. A trusted client has no limit of its own. */
   enter(network: string, isTrusted: boolean): Admission {
-    if (this.#total >= this.#limits.connections) return 'connections'
+    if (this.#total >= this.limits.connections) return 'connections'
     const fromNetwork = this.#byNetwork.get(network) ?? 0
-    if (!isTrusted && fromNetwork >= this.#limits.connectionsPerNetwork) return 'connectionsPerNetwork'
+    if (!isTrusted && fromNetwork >= this.limits.connectionsPerNetwork) return 'connectionsPerNetwork'
     this.#byNetwork.set(network, fromNetwork + 1)
     this.#total++
     return 'admitted'

@@ -78,14 +78,14 @@ export class Conversation implements Dialogue {
 
   idle(): Reply {
     this.#ending = 'timeout'
-    return reply(421, '4.4.2', `${this.#service.parts.settings.hostname} waited too long`)
+    return reply(421, '4.4.2', `${this.#client.policy.settings.hostname} waited too long`)
   }
 
   farewell(): Reply | null {
     const { phase } = this.#client.state
     if (!this.#service.isDraining || phase === 'transaction' || phase === 'message') return null
     this.#ending = 'draining'
-    return reply(421, '4.3.2', `${this.#service.parts.settings.hostname} is about to stop`)
+    return reply(421, '4.3.2', `${this.#client.policy.settings.hostname} is about to stop`)
   }
 
   ended(cause: string): void {
@@ -157,7 +157,7 @@ export class Conversation implements Dialogue {
   }
 
   #tooManyErrors(hook: HookName): ReplyStep {
-    const facts = { limit: this.#service.parts.settings.limits.errorsPerSession }
+    const facts = { limit: this.#client.policy.settings.limits.errorsPerSession }
     const text = 'Too many errors'
     const reason = 'ERRORS_PER_SESSION'
     const refusal = { hook, code: 421, status: '4.7.0', text, reason, facts, closes: true }

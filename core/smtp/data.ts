@@ -35,7 +35,8 @@ export function data(client: ClientSession): Step {
 /** Everything is there and the client waits: core checks, the hook, then acceptance. */
 const decide: Decide = async (incoming, content) => {
   const { client, transaction } = incoming
-  const { hooks, readChunk } = client.service.parts
+  const { hooks } = client.policy
+  const { readChunk } = client.service.parts
   const message = await ReceivedMessage.open(content, readChunk)
   if (message === null) return refuse(client, HEADER_TOO_LONG)
   const hops = receivedHops(message.header)

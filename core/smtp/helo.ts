@@ -34,7 +34,7 @@ function isName(text: string): boolean {
 
 /** After a refusal everything is as it was before the command (RFC 5321 §4.1.4). */
 async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): Promise<ReplyStep> {
-  const { hooks, settings } = client.service.parts
+  const { hooks, settings } = client.policy
   const session = client.factsWith({ verb, name })
   const { refusal, owed, actions } = await hooks.ask('helo', { session }, null, client.record)
   if (refusal !== null) return refuseFor(client, 'helo', refusal)
@@ -45,7 +45,7 @@ async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): 
 
 /** No enhanced status code stands in the replies to HELO and EHLO (RFC 2034 §4). */
 function offer(client: ClientSession): Reply {
-  const { hostname, limits } = client.service.parts.settings
+  const { hostname, limits } = client.policy.settings
   const size = Number.isFinite(limits.messageBytes) ? `SIZE ${limits.messageBytes}` : 'SIZE'
   const isSecured = client.facts.tls !== null
   const lines = [

@@ -38,12 +38,12 @@ function signInFirst(client: ClientSession): ReplyStep | null {
 /** Why no transaction can be opened now, whoever asks. */
 function unavailable(client: ClientSession): ReplyStep | null {
   const { service, owed, budget } = client
-  if (service.isDraining)
-    return sayAndClose(reply(421, '4.3.2', `${service.parts.settings.hostname} is about to stop`))
+  const { hostname, limits } = client.policy.settings
+  if (service.isDraining) return sayAndClose(reply(421, '4.3.2', `${hostname} is about to stop`))
   if (owed !== null) return refuseFor(client, 'mail', owed)
   if (!budget.mayGoOn) {
     const text = 'Too many messages in one session'
-    const facts = { limit: service.parts.settings.limits.messagesPerSession }
+    const facts = { limit: limits.messagesPerSession }
     const reason = 'MESSAGES_PER_SESSION'
     return refuse(client, { hook: 'mail', code: 421, status: '4.7.0', text, reason, facts, closes: true })
   }
@@ -54,7 +54,7 @@ function unavailable(client: ClientSession): ReplyStep | null {
 
 /** RFC 1870 §6.1: what is announced to be too large need not be sent first. */
 function tooLarge(client: ClientSession, declaredSize: number | null): ReplyStep | null {
-  const { messageBytes } = client.service.parts.settings.limits
+  const { messageBytes } = client.policy.settings.limits
   if (declaredSize === null || declaredSize <= messageBytes) return null
   const text = `Message larger than ${messageBytes} octets`
   const facts = { declaredSize, limit: messageBytes }
@@ -69,11 +69,14 @@ interface Asked {
 }
 
 async function open(client: ClientSession, { reversePath, declaredSize, dsn }: Asked): Promise<ReplyStep> {
-  const { hooks } = client.service.parts
+  const { hooks } = client.beginTransaction()
   const transaction = new MailTransaction(++client.transactions, reversePath, declaredSize, dsn)
   const event = { session: client.facts, transaction: transaction.snapshot() }
   const { refusal, actions } = await hooks.ask('mail', event, null, client.record)
-  if (refusal !== null) return refuseFor(client, 'mail', refusal, { reversePath })
+  if (refusal !== null) {
+    client.endTransaction()
+    return refuseFor(client, 'mail', refusal, { reversePath })
+  }
   transaction.hold(client.afterConnect.holds)
   transaction.hold(client.afterHello.holds)
   transaction.hold(client.afterAuth)

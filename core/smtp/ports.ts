@@ -1,12 +1,11 @@
 /** What the server role needs of the other rooms, as narrow as it needs it. */
 import type { SecureContext } from 'node:tls'
-import type { HookRunner } from '../hooks/runner.ts'
 import type { Content } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
-import type { SmtpSettings } from './settings.ts'
+import type { PolicyParts } from './policy.ts'
 
 /** Whoever takes over what we promised a client. */
 export interface Accepting {
@@ -78,18 +77,14 @@ export interface Credentials {
 
 /** Everything the composition root hands in. */
 export interface SmtpParts {
-  readonly settings: SmtpSettings
-  readonly hooks: Pick<HookRunner, 'ask' | 'hasSubscribers'>
+  /** In force at the start. */
+  readonly policy: PolicyParts
   readonly records: DecisionRecords
   readonly accepting: Accepting
   readonly spool: MessageSpool
   readonly readChunk: ReadChunk
   readonly freeSpace: FreeSpace
   readonly newQueueId: () => string
-  /** null without a certificate: every listener is `tls: off`. */
-  readonly tls: ServerCertificate | null
-  /** null without a file of users: only plugins can let somebody sign in. */
-  readonly credentials: Credentials | null
   readonly clock: Clock
   readonly log: Log
 }

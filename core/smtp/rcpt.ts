@@ -30,7 +30,7 @@ function recipientStep(
   transaction: MailTransaction,
   argument: string,
 ): ReplyStep | Promise<ReplyStep> {
-  const { domains, parts } = client.service
+  const { domains, settings } = client.policy
   const path = parsePathArgument(argument, 'TO:')
   if (!path.ok) return say(syntaxError(path))
   if (path.address === null) return say(reply(501, '5.1.3', 'A recipient needs an address'))
@@ -42,8 +42,7 @@ function recipientStep(
   // RFC 5321 §4.5.1: Postmaster without a domain, in any case, is our own.
   const recipient = address.domain === '' ? domains.hostPostmaster : formatAddress(address)
   if (transaction.recipients.has(recipient)) return OK
-  if (transaction.recipients.size >= parts.settings.limits.recipientsPerMessage)
-    return tooMany(client, recipient)
+  if (transaction.recipients.size >= settings.limits.recipientsPerMessage) return tooMany(client, recipient)
   if (address.domain === '' || domains.isPostmaster(address.localPart, address.domain)) {
     transaction.addRecipient(recipient, taken.dsn)
     client.record.step('postmaster', { recipient })
@@ -58,8 +57,8 @@ async function ask(
   { localPart, domain }: Address,
   { recipient, dsn }: { readonly recipient: string; readonly dsn: DsnRecipient },
 ): Promise<ReplyStep> {
-  const { domains, parts } = client.service
-  const outcome = await parts.hooks.ask(
+  const { domains, hooks } = client.policy
+  const outcome = await hooks.ask(
     'rcpt',
     {
       session: client.facts,
@@ -82,7 +81,7 @@ async function ask(
 
 /** 452, so that a client sends the rest in a transaction of its own (RFC 5321 §4.5.3.1.10). */
 function tooMany(client: ClientSession, recipient: string): ReplyStep {
-  const facts = { recipient, limit: client.service.parts.settings.limits.recipientsPerMessage }
+  const facts = { recipient, limit: client.policy.settings.limits.recipientsPerMessage }
   const text = 'Too many recipients'
   return refuse(client, { hook: 'rcpt', code: 452, status: '4.5.3', text, reason: 'RECIPIENTS', facts })
 }

@@ -47,13 +47,19 @@ export class IncomingMessage {
   #sizeBytes = 0
 
   constructor(client: ClientSession, transaction: MailTransaction, decide: Decide) {
-    const { settings, spool, newQueueId } = client.service.parts
+    const { settings } = client.policy
+    const { spool, newQueueId } = client.service.parts
     this.client = client
     this.transaction = transaction
     this.queueId = newQueueId()
     this.#spool = spool.receiver(this.queueId, settings.store.inlineBytes)
     this.#decide = decide
     this.#limitBytes = settings.limits.messageBytes
+  }
+
+  /** The final dot was there, and what becomes of the message is being decided. */
+  get isDeciding(): boolean {
+    return this.#flow === DECIDING
   }
 
   /** Never throws or rejects: trouble is remembered for the reply to the final dot. */

@@ -25,6 +25,7 @@ import type {
   Violation,
 } from './dialogue-port.ts'
 import { Parser } from './parser.ts'
+import type { PolicyParts } from './policy.ts'
 import type { SmtpParts } from './ports.ts'
 import { SmtpService } from './service.ts'
 import { secureSocket } from './tls-socket.ts'
@@ -43,7 +44,7 @@ export class SmtpServer {
 
   constructor(parts: SmtpParts) {
     this.#service = new SmtpService(parts)
-    this.#engine = new Engine(parts.settings.limits.idleMs)
+    this.#engine = new Engine(parts.policy.settings.limits.idleMs)
   }
 
   /** Sessions begun, messages accepted and refusals said, since the start. */
@@ -57,10 +58,16 @@ export class SmtpServer {
    * @throws when the listener is to offer TLS and there is no certificate
    */
   attach(server: Server, listener: Listener): void {
-    if (listener.tls !== 'off' && this.#service.parts.tls === null)
+    if (listener.tls !== 'off' && this.#service.policy.tls === null)
       throw new Error(`no certificate for ${listener.address}`)
     this.#listeners.push(listener)
     server.on('connection', (socket) => this.#converse(socket, listener))
+  }
+
+  /** Another policy is in force: for whatever begins from now on. */
+  use(policy: PolicyParts): void {
+    this.#service.use(policy)
+    this.#engine.idleMs = policy.settings.limits.idleMs
   }
 
   /** Open connections by listener. */
@@ -108,7 +115,7 @@ export class SmtpServer {
   }
 
   #context(): SecureContext {
-    const { tls } = this.#service.parts
+    const { tls } = this.#service.policy
     if (tls === null) throw new Error('there is no certificate')
     return tls.context
   }
@@ -131,7 +138,8 @@ interface ConnectionOptions extends SMTPConnectionOptions {
 
 /** smtp-server without its listener, its TLS and its words. */
 class Engine extends SMTPServer {
-  readonly idleMs: number
+  /** Of connections that begin. */
+  idleMs: number
 
   constructor(idleMs: number) {
     // A name, so that the system is not asked for one with each connection. It is never said.

@@ -1,23 +1,30 @@
 /** What all conversations of a server share. */
 
-import { TrustedNetworks } from './client-network.ts'
 import { ConnectionCounts } from './connection-counts.ts'
-import { LocalDomains } from './local-domains.ts'
+import { Policy, type PolicyParts } from './policy.ts'
 import type { SmtpParts } from './ports.ts'
 
 export class SmtpService {
   readonly parts: SmtpParts
-  readonly domains: LocalDomains
-  readonly trusted: TrustedNetworks
   readonly connections: ConnectionCounts
+  #policy: Policy
   readonly counters = { sessions: 0, accepted: 0, refused: 0 }
   /** No new transactions: we are about to stop. */
   isDraining = false
 
   constructor(parts: SmtpParts) {
     this.parts = parts
-    this.domains = new LocalDomains(parts.settings)
-    this.trusted = new TrustedNetworks(parts.settings.relay.networks)
-    this.connections = new ConnectionCounts(parts.settings.limits)
+    this.#policy = new Policy(parts.policy)
+    this.connections = new ConnectionCounts(parts.policy.settings.limits)
+  }
+
+  /** In force now; transactions that began under another one keep that. */
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  use(parts: PolicyParts): void {
+    this.#policy = new Policy(parts)
+    this.connections.limits = parts.settings.limits
   }
 }

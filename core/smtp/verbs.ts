@@ -91,5 +91,5 @@ function vrfy(_client: ClientSession, argument: string): Step {
 }
 
 function quit(client: ClientSession): Step {
-  return sayAndClose(reply(221, '2.0.0', `${client.service.parts.settings.hostname} closes the connection`))
+  return sayAndClose(reply(221, '2.0.0', `${client.policy.settings.hostname} closes the connection`))
 }

@@ -8,7 +8,7 @@ import type { Session } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
-import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
 
 export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
 
@@ -34,7 +34,7 @@ export interface TestSandbox extends Sandbox {
   rcpt(localPart: string, from?: number): Promise<readonly PluginReport[]>
 }
 
-/** What `openSandbox` says of these plugins, as text; '' when they load. */
+/** What `openConfigured` says of these plugins, as text; '' when they load. */
 export async function problemsOf(plugins: readonly PluginConfig[]): Promise<string> {
   const sandbox = await open(plugins, [])
   if ('problems' in sandbox) return sandbox.problems.map(formatProblem).join('\n')
@@ -61,7 +61,7 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
 
 async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
   const config = { plugins, lookups: {} } as unknown as Config
-  return openSandbox(config, {
+  return openConfigured(config, {
     state: stateInMemory(),
     clock: systemClock,
     log: logInto(logged),

@@ -31,10 +31,10 @@ function formatStatus(status: Status, now: number, output: Output): readonly str
   ]
   if (gateway === null)
     return [...head, output.style('red', 'Worker         being replaced: no mail is taken')]
-  const { workerPid, plughostPid, uptimeMs, state } = gateway
+  const { workerPid, plughostPid, uptimeMs, state, generation } = gateway
   return [
     ...head,
-    `Worker         process ${workerPid}, ${state}, up ${formatDuration(uptimeMs)}`,
+    `Worker         process ${workerPid}, ${state}, up ${formatDuration(uptimeMs)}, generation ${generation}`,
     plughostPid === null
       ? output.style('red', 'Plughost       being replaced: plugins do not answer')
       : `Plughost       process ${plughostPid}`,

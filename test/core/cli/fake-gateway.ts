@@ -61,6 +61,7 @@ export const STATUS: Status = {
     state: 'running',
     workerPid: 4_711,
     plughostPid: 4_712,
+    generation: 1,
     uptimeMs: 65_000,
     listeners: [{ address: '127.0.0.1:2525', role: 'mx', connections: 3 }],
     queue: {
@@ -156,6 +157,7 @@ export function fakeControl(changes: Partial<Control> = {}, calls: unknown[][] =
     explain: async () => null,
     metrics: async () => '# TYPE postern_sessions counter\npostern_sessions 9\n',
     status: async () => STATUS,
+    reload: async () => ({ isReloaded: true, generation: 2, problems: [], tookMs: 40 }),
     stop: async () => {},
     ...changes,
   }

@@ -38,6 +38,7 @@ for (const [name, args, message] of mistakes) {
 
 const commands = [
   ['start'],
+  ['reload'],
   ['stop'],
   ['status'],
   ['send'],

@@ -74,8 +74,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const deliverer = new Deliverer({
     queue,
     leaseMs,
-    hostname: 'mx.postern.test',
-    nextHops: options.nextHops ?? nameless(),
+    next: { hostname: 'mx.postern.test', nextHops: options.nextHops ?? nameless() },
     clock,
     log,
     notices,

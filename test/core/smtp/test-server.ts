@@ -86,16 +86,18 @@ export class TestServer {
     this.records = new DecisionRecords(1_000, clock)
     let messages = 0
     const parts: SmtpParts = {
-      settings: { ...SETTINGS, ...options.settings, limits: { ...LIMITS, ...options.limits } },
-      hooks: new HookRunner(this.panel, clock.monotonic, silentLog),
+      policy: {
+        settings: { ...SETTINGS, ...options.settings, limits: { ...LIMITS, ...options.limits } },
+        hooks: new HookRunner(this.panel, clock.monotonic, silentLog),
+        tls: options.tls ?? null,
+        credentials: options.credentials ?? null,
+      },
       records: this.records,
       accepting: { accept: (message) => this.#accept(message) },
       spool: this.spool,
       readChunk: (content, index, chunkBytes) => this.spool.chunk(content, index, chunkBytes),
       freeSpace: { isShort: () => this.isShort },
       newQueueId: () => `q_${String(++messages).padStart(12, '0')}`,
-      tls: options.tls ?? null,
-      credentials: options.credentials ?? null,
       clock,
       log: memoryLog(this.lines),
       ...options.parts,

@@ -1,32 +1,26 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
-import { networkInterfaces } from 'node:os'
-import type { Config, ListenerConfig } from '../config/config.ts'
-import type { Problem } from '../config/problem.ts'
-import { missingHardening } from '../sandbox/plughost.ts'
-import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts'
-import type { GatewayControl } from './admin/control.ts'
-import { Deliverer } from './delivery/deliverer.ts'
-import { createNextHops, type NextHops } from './delivery/next-hops.ts'
-import { Resolver } from './dns/resolver.ts'
-import { openCertificate } from './gateway-certificate.ts'
-import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
-import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
-import { gatewayNotices } from './gateway-notices.ts'
-import { HookRunner } from './hooks/runner.ts'
-import { storedSizeBytes } from './mail/message.ts'
-import type { Clock } from './observe/clock.ts'
-import { DecisionRecords } from './observe/decision-record.ts'
-import type { Log } from './observe/log.ts'
-import type { GatewaySummary } from './process/messages.ts'
-import { FreeSpace } from './queue/free-space.ts'
-import { type Keeper, startKeeper } from './queue/keeper.ts'
-import { Queue } from './queue/queue.ts'
-import type { NewMessage } from './queue/queue-store.ts'
-import { createSpool, type Spool } from './queue/spool.ts'
-import { contentChunk } from './queue/stored-content.ts'
-import { SmtpServer } from './smtp/server.ts'
-import type { WatchedCertificate } from './tls/watched-certificate.ts'
+import type { Config, ListenerConfig } from '../../config/config.ts'
+import type { Problem } from '../../config/problem.ts'
+import { missingHardening } from '../../sandbox/plughost.ts'
+import type { GatewayControl } from '../admin/control.ts'
+import { Deliverer } from '../delivery/deliverer.ts'
+import { storedSizeBytes } from '../mail/message.ts'
+import type { Clock } from '../observe/clock.ts'
+import { DecisionRecords } from '../observe/decision-record.ts'
+import type { Log } from '../observe/log.ts'
+import type { GatewaySummary } from '../process/messages.ts'
+import { FreeSpace } from '../queue/free-space.ts'
+import { type Keeper, startKeeper } from '../queue/keeper.ts'
+import { Queue } from '../queue/queue.ts'
+import type { NewMessage } from '../queue/queue-store.ts'
+import { createSpool, type Spool } from '../queue/spool.ts'
+import { contentChunk } from '../queue/stored-content.ts'
+import type { PolicyParts } from '../smtp/policy.ts'
+import { SmtpServer } from '../smtp/server.ts'
+import { createGatewayControl, type GatewayParts } from './control.ts'
+import { type GenerationSource, type Lasting, openGeneration } from './generation.ts'
+import { Generations } from './generations.ts'
 
 export interface GatewayOptions {
   readonly log: Log
@@ -42,47 +36,48 @@ export interface GatewaySocket {
 export interface Gateway {
   readonly control: GatewayControl
   readonly summary: GatewaySummary
+  /** Opens a generation beside the one in force, which goes on as if nothing had happened. */
+  prepare(source: GenerationSource): Promise<readonly Problem[]>
+  /** Puts the prepared generation in force. Transactions under way keep theirs. */
+  activate(number: number): void
+  /** Lets a prepared generation go. */
+  discard(number: number): Promise<void>
   /** Takes no new mail, finishes what is in hand for at most `timeoutMs`, and gives the rest back to the queue. */
   stop(timeoutMs: number): Promise<void>
 }
 
-/** What was opened before, and what may have gone wrong with it was told. */
-interface Opened {
-  readonly keeper: Keeper
-  readonly spool: Spool
-  readonly sandbox: Sandbox
-  readonly certificate: WatchedCertificate | null
-  readonly credentials: FileCredentials | null
-}
-
-const KEEPER_ENTRY = new URL('./process/keeper.ts', import.meta.url)
+const KEEPER_ENTRY = new URL('../process/keeper.ts', import.meta.url)
 const BACKLOG = 1024
 /** Of the time to stop: for clients, before deliveries are broken off. */
 const CLIENTS_SHARE = 0.5
 
 /** @throws StoreFault when the store cannot be opened; problems of plugins are returned */
 export async function createGateway(
-  config: Config,
+  source: GenerationSource,
   sockets: readonly GatewaySocket[],
   { log, clock }: GatewayOptions,
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
-  const certificate = openCertificate(config, log, clock)
-  if (certificate !== null && 'problems' in certificate) return certificate
+  const { config } = source
   const store = await openStore(config, log)
   if ('problems' in store) return store
   const { keeper, spool } = store
-  const sandbox = await openSandbox(config, { state: keeper.state, clock, log, random: Math.random })
-  if ('problems' in sandbox) {
-    await keeper.close()
-    return sandbox
+  const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
+  const lasting: Lasting = {
+    keeper,
+    records: new DecisionRecords(config.record.sessions, clock),
+    newQueueId: queue.newId,
+    listeners: sockets.map((socket) => socket.config),
+    usage: new Map(),
+    clock,
+    log,
   }
-  const credentials = await openCredentials(config.users, log, clock)
-  const parts = await compose(
-    config,
-    sockets,
-    { keeper, spool, sandbox, certificate, credentials },
-    { log, clock },
-  )
+  const first = await openGeneration(source, lasting, null)
+  if ('problems' in first) {
+    await keeper.close()
+    return first
+  }
+  const generations = new Generations(first, lasting)
+  const parts = compose(generations, { lasting, queue, spool })
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
   const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
@@ -97,11 +92,10 @@ export async function createGateway(
       queued: counts.messages,
       missingHardening: missingHardening(),
     },
-    stop: async (timeoutMs) => {
-      await stop(parts, servers, timeoutMs, log)
-      certificate?.close()
-      await credentials?.close()
-    },
+    prepare: (next) => generations.prepare(next),
+    activate: (number) => activate(parts, number),
+    discard: (number) => generations.discard(number),
+    stop: (timeoutMs) => stop(parts, servers, timeoutMs, log),
   }
 }
 
@@ -129,72 +123,56 @@ async function openStore(
   }
 }
 
-async function compose(
-  config: Config,
-  sockets: readonly GatewaySocket[],
-  { keeper, spool, sandbox, certificate, credentials }: Opened,
-  { log, clock }: GatewayOptions,
-): Promise<GatewayParts> {
+/** What is made once and knows of generations only by the one in force. */
+function compose(
+  generations: Generations,
+  { lasting, queue, spool }: { readonly lasting: Lasting; readonly queue: Queue; readonly spool: Spool },
+): GatewayParts {
+  const { config } = generations.current
+  const { keeper, records, clock, log } = lasting
   const { directory, reserveBytes } = config.store
-  const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
-  const records = new DecisionRecords(config.record.sessions, clock)
-  const resolver = new Resolver({ servers: config.dns.servers, clock })
-  const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
-    hostname: config.hostname,
-    nextHops: nextHopsOf(config, sockets, resolver),
+    next: { hostname: config.hostname, nextHops: generations.current.nextHops },
     clock,
     log,
-    notices: gatewayNotices(config, { hooks, records, newId: queue.newId, clock, log }),
+    notices: {
+      tell: (finished) => generations.current.notices.tell(finished),
+      stored: (finished, told) => generations.current.notices.stored(finished, told),
+    },
     observer: {
       attempted: ({ queueId, route, remote, recipients, wallMs }) =>
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
     },
   })
   const smtp = new SmtpServer({
-    settings: config,
-    hooks,
+    policy: policyOf(generations),
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,
     readChunk: contentChunk,
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
-    tls: certificate,
-    credentials,
     clock,
     log,
   })
   const startedAt = clock.monotonic()
-  return {
-    config,
-    clock,
-    keeper,
-    queue,
-    sandbox,
-    records,
-    resolver,
-    deliverer,
-    smtp,
-    startedAt,
-    isDraining: false,
-  }
+  return { clock, keeper, queue, generations, records, deliverer, smtp, startedAt, isDraining: false }
 }
 
-function nextHopsOf({ outbound }: Config, sockets: readonly GatewaySocket[], resolver: Resolver): NextHops {
-  const { port, family, allowedNetworks } = outbound
-  const interfaces = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses)
-  return createNextHops({
-    resolver,
-    port,
-    family,
-    allowedNetworks,
-    listeners: sockets.map(({ config: listener }) => ({ address: listener.host, port: listener.port })),
-    ownAddresses: interfaces.map(({ address }) => address),
-    random: Math.random,
-  })
+function policyOf({ current }: Generations): PolicyParts {
+  const { config, hooks, certificate, credentials } = current
+  return { settings: config, hooks, tls: certificate, credentials }
+}
+
+/** From the next command on, and the next attempt. */
+function activate({ generations, smtp, deliverer, queue }: GatewayParts, number: number): void {
+  generations.activate(number)
+  const { config, nextHops } = generations.current
+  smtp.use(policyOf(generations))
+  deliverer.use({ hostname: config.hostname, nextHops })
+  queue.rules = config.queue
 }
 
 /**
@@ -239,7 +217,7 @@ async function stop(
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const { smtp, deliverer, keeper, sandbox, clock } = parts
+  const { smtp, deliverer, keeper, generations, clock } = parts
   parts.isDraining = true
   const endsAt = clock.monotonic() + timeoutMs
   for (const server of servers) server.close()
@@ -248,7 +226,6 @@ async function stop(
   const late = new Promise<'late'>((resolve) => clientsEnd.addEventListener('abort', () => resolve('late')))
   if ((await Promise.race([smtp.closed(), late])) === 'late') log.warn('clients-cut-off', { timeoutMs })
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
-  parts.resolver.close()
-  sandbox.close()
+  await generations.close()
   await keeper.close()
 }

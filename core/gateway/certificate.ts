@@ -1,11 +1,11 @@
 /** The certificate of a worker: the administrator's, or one made on the spot. */
-import { certificateProblem } from '../config/certificate.ts'
-import type { Config, TlsConfig } from '../config/config.ts'
-import type { Problem } from '../config/problem.ts'
-import type { Clock } from './observe/clock.ts'
-import type { Log } from './observe/log.ts'
-import { ensureGenerated } from './tls/generated-key-pair.ts'
-import { WatchedCertificate } from './tls/watched-certificate.ts'
+import { certificateProblem } from '../../config/certificate.ts'
+import type { Config, TlsConfig } from '../../config/config.ts'
+import type { Problem } from '../../config/problem.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { Log } from '../observe/log.ts'
+import { ensureGenerated } from '../tls/generated-key-pair.ts'
+import { WatchedCertificate } from '../tls/watched-certificate.ts'
 
 /** null when no listener offers TLS. */
 export function openCertificate(

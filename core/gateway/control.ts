@@ -1,27 +1,23 @@
 /** What an operator can ask of this worker. */
 
-import type { Config } from '../config/config.ts'
-import type { Panel } from '../sandbox/panel.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { GatewayControl, GatewayStatus, PluginStatus } from './admin/control.ts'
-import type { Deliverer } from './delivery/deliverer.ts'
-import type { Resolver } from './dns/resolver.ts'
-import type { Clock } from './observe/clock.ts'
-import type { DecisionRecords } from './observe/decision-record.ts'
-import { Metrics, type Sample } from './observe/metrics.ts'
-import type { Keeper } from './queue/keeper.ts'
-import type { Queue } from './queue/queue.ts'
-import type { SmtpServer } from './smtp/server.ts'
+import type { Panel } from '../../sandbox/panel.ts'
+import type { GatewayControl, GatewayStatus, PluginStatus } from '../admin/control.ts'
+import type { Deliverer } from '../delivery/deliverer.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { DecisionRecords } from '../observe/decision-record.ts'
+import { Metrics, type Sample } from '../observe/metrics.ts'
+import type { Keeper } from '../queue/keeper.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { SmtpServer } from '../smtp/server.ts'
+import type { Generations } from './generations.ts'
 
 /** Everything a running gateway consists of. */
 export interface GatewayParts {
-  readonly config: Config
   readonly clock: Clock
   readonly keeper: Keeper
   readonly queue: Queue
-  readonly sandbox: Sandbox
+  readonly generations: Generations
   readonly records: DecisionRecords
-  readonly resolver: Resolver
   readonly deliverer: Deliverer
   readonly smtp: SmtpServer
   readonly startedAt: number
@@ -29,7 +25,7 @@ export interface GatewayParts {
 }
 
 export function createGatewayControl(parts: GatewayParts): GatewayControl {
-  const { queue, clock, config, records, deliverer } = parts
+  const { queue, clock, generations, records, deliverer } = parts
   const { store } = queue
   const metrics = gatewayMetrics(parts)
   return {
@@ -37,7 +33,8 @@ export function createGatewayControl(parts: GatewayParts): GatewayControl {
     queueList: (filter, limit) => store.list(filter, limit),
     queueRetry: async (filter) => kicked(await store.retryNow(filter, clock.now())),
     queueHold: (filter, reason) => store.hold(filter, reason),
-    queueRelease: async (filter) => kicked(await store.unhold(filter, clock.now(), config.queue.expireMs)),
+    queueRelease: async (filter) =>
+      kicked(await store.unhold(filter, clock.now(), generations.current.config.queue.expireMs)),
     queueDrop: (filter) => store.drop(filter),
     explain: async (key) => records.find(key),
     metrics: () => metrics.text(),
@@ -51,10 +48,12 @@ export function createGatewayControl(parts: GatewayParts): GatewayControl {
 }
 
 async function gatewayStatus(parts: GatewayParts): Promise<GatewayStatus> {
-  const { clock, queue, smtp, deliverer, sandbox, startedAt, isDraining } = parts
+  const { clock, queue, smtp, deliverer, generations, startedAt, isDraining } = parts
+  const { number, sandbox } = generations.current
   return {
     state: isDraining ? 'draining' : 'running',
     workerPid: process.pid,
+    generation: number,
     plughostPid: sandbox.plughostPid(),
     uptimeMs: Math.round(clock.monotonic() - startedAt),
     listeners: smtp.listeners(),
@@ -85,7 +84,7 @@ export function pluginStatuses({ plugins, usage }: Panel): readonly PluginStatus
 }
 
 function gatewayMetrics(parts: GatewayParts): Metrics {
-  const { smtp, deliverer, sandbox, queue } = parts
+  const { smtp, deliverer, generations, queue } = parts
   const metrics = new Metrics()
   const total = (name: string, help: string, read: () => number): void =>
     metrics.counter({ name, help, read: () => [{ value: read() }] })
@@ -104,7 +103,7 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     'Recipients given up, their senders told unless they wanted no notice',
     () => deliverer.counters.bounced,
   )
-  total('postern_plughost_deaths_total', 'Plughosts that died', () => sandbox.plughostDeaths())
+  total('postern_plughost_deaths_total', 'Plughosts that died', () => generations.plughostDeaths)
   metrics.gauge({
     name: 'postern_queue_recipients',
     help: 'Recipients in the queue',
@@ -118,14 +117,14 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     name: 'postern_plugin_calls_total',
     help: 'Calls of plugins by what came of them',
     labels: ['plugin', 'result'],
-    read: () => pluginStatuses(sandbox.panel).flatMap(callSamples),
+    read: () => pluginStatuses(generations.current.sandbox.panel).flatMap(callSamples),
   })
   metrics.counter({
     name: 'postern_plugin_cpu_seconds_total',
     help: 'CPU time used by plugins',
     labels: ['plugin'],
     read: () =>
-      [...sandbox.panel.usage].map(([plugin, { cpuMicros }]) => ({
+      [...generations.current.sandbox.panel.usage].map(([plugin, { cpuMicros }]) => ({
         labels: { plugin },
         value: cpuMicros / 1e6,
       })),

@@ -1,15 +1,15 @@
 /** Notices of this gateway: whom they are from, and where they go by configuration and the `queue` hook. */
 import { randomBytes } from 'node:crypto'
-import type { Config } from '../config/config.ts'
-import { Notices, type RouteNotice } from './delivery/notices.ts'
-import { chosenRoutes, holdReasons } from './hooks/actions.ts'
-import type { HookRunner } from './hooks/runner.ts'
-import type { Client } from './mail/session.ts'
-import type { Clock } from './observe/clock.ts'
-import { type DecisionRecords, SessionRecord } from './observe/decision-record.ts'
-import type { Log } from './observe/log.ts'
-import { LocalDomains } from './smtp/local-domains.ts'
-import { chooseRoutes, configuredRoutes, isDiscard } from './smtp/routes.ts'
+import type { Config } from '../../config/config.ts'
+import { Notices, type RouteNotice } from '../delivery/notices.ts'
+import { chosenRoutes, holdReasons } from '../hooks/actions.ts'
+import type { HookRunner } from '../hooks/runner.ts'
+import type { Client } from '../mail/session.ts'
+import type { Clock } from '../observe/clock.ts'
+import { type DecisionRecords, SessionRecord } from '../observe/decision-record.ts'
+import type { Log } from '../observe/log.ts'
+import { LocalDomains } from '../smtp/local-domains.ts'
+import { chooseRoutes, configuredRoutes, isDiscard } from '../smtp/routes.ts'
 
 export interface NoticeParts {
   readonly hooks: HookRunner

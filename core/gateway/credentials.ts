@@ -1,11 +1,11 @@
 /** The people who may sign in: their file, read again whenever it has changed, and whoever checks passwords against it. */
 import { stat } from 'node:fs/promises'
-import { type ReadUsers, readUsers } from './credentials/users-file.ts'
-import type { Users } from './credentials/users-text.ts'
-import { Verifier } from './credentials/verifier.ts'
-import type { Clock } from './observe/clock.ts'
-import type { Log } from './observe/log.ts'
-import type { Credentials, OfferedCredentials, Verification } from './smtp/ports.ts'
+import { type ReadUsers, readUsers } from '../credentials/users-file.ts'
+import type { Users } from '../credentials/users-text.ts'
+import { Verifier } from '../credentials/verifier.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { Log } from '../observe/log.ts'
+import type { Credentials, OfferedCredentials, Verification } from '../smtp/ports.ts'
 
 export interface FileCredentials extends Credentials {
   close(): Promise<void>

@@ -1,0 +1,125 @@
+/**
+ * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with a plughost of
+ * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
+ */
+import { networkInterfaces } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
+import type { Config, ListenerConfig } from '../../config/config.ts'
+import type { Problem } from '../../config/problem.ts'
+import type { PluginUsage } from '../../sandbox/panel.ts'
+import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import type { SandboxSources } from '../../sandbox/sources.ts'
+import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
+import type { Notices } from '../delivery/notices.ts'
+import { Resolver } from '../dns/resolver.ts'
+import { HookRunner } from '../hooks/runner.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { DecisionRecords } from '../observe/decision-record.ts'
+import type { Log } from '../observe/log.ts'
+import type { Keeper } from '../queue/keeper.ts'
+import type { WatchedCertificate } from '../tls/watched-certificate.ts'
+import { openCertificate } from './certificate.ts'
+import { type FileCredentials, openCredentials } from './credentials.ts'
+import { gatewayNotices } from './notices.ts'
+
+/** What a generation is made of. Plain data: the same for every worker. */
+export interface GenerationSource {
+  /** 1 at the start, one more with each reload. */
+  readonly number: number
+  readonly config: Config
+  readonly sources: SandboxSources
+}
+
+/** What stays the same for the life of a worker. */
+export interface Lasting {
+  readonly keeper: Keeper
+  readonly records: DecisionRecords
+  readonly newQueueId: () => string
+  readonly listeners: readonly ListenerConfig[]
+  /** What plugins did so far, by name. */
+  readonly usage: Map<string, PluginUsage>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface Generation {
+  readonly number: number
+  readonly config: Config
+  readonly sandbox: Sandbox
+  readonly hooks: HookRunner
+  readonly certificate: WatchedCertificate | null
+  readonly credentials: FileCredentials | null
+  readonly resolver: Resolver
+  readonly nextHops: NextHops
+  readonly notices: Notices
+}
+
+/** Opens a generation; what `before` has that has not changed is shared with it. With a problem nothing is left open. */
+export async function openGeneration(
+  { number, config, sources }: GenerationSource,
+  lasting: Lasting,
+  before: Generation | null,
+): Promise<Generation | { readonly problems: readonly Problem[] }> {
+  const { keeper, records, newQueueId, usage, clock, log } = lasting
+  const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
+    ? before.certificate
+    : openCertificate(config, log, clock)
+  if (certificate !== null && 'problems' in certificate) return certificate
+  const sandbox = await openSandbox(sources, { state: keeper.state, clock, log, random: Math.random, usage })
+  if ('problems' in sandbox) {
+    if (certificate !== before?.certificate) certificate?.close()
+    return sandbox
+  }
+  const credentials = isSame(before, config, ({ users }) => users)
+    ? before.credentials
+    : await openCredentials(config.users, log, clock)
+  const resolver = isSame(before, config, ({ dns }) => dns)
+    ? before.resolver
+    : new Resolver({ servers: config.dns.servers, clock })
+  const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
+  return {
+    number,
+    config,
+    sandbox,
+    hooks,
+    certificate,
+    credentials,
+    resolver,
+    nextHops: nextHopsOf(config, lasting.listeners, resolver),
+    notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
+  }
+}
+
+/** Closes what `other`, the generation that goes on, does not share. */
+export async function closeGeneration(generation: Generation, other: Generation | null): Promise<void> {
+  generation.sandbox.close()
+  if (generation.certificate !== other?.certificate) generation.certificate?.close()
+  if (generation.resolver !== other?.resolver) generation.resolver.close()
+  if (generation.credentials !== other?.credentials) await generation.credentials?.close()
+}
+
+function isSame(
+  before: Generation | null,
+  config: Config,
+  part: (config: Config) => unknown,
+): before is Generation {
+  return before !== null && isDeepStrictEqual(part(before.config), part(config))
+}
+
+function nextHopsOf(
+  { outbound }: Config,
+  listeners: readonly ListenerConfig[],
+  resolver: Resolver,
+): NextHops {
+  const { port, family, allowedNetworks } = outbound
+  const interfaces = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses)
+  return createNextHops({
+    resolver,
+    port,
+    family,
+    allowedNetworks,
+    listeners: listeners.map((listener) => ({ address: listener.host, port: listener.port })),
+    ownAddresses: interfaces.map(({ address }) => address),
+    random: Math.random,
+  })
+}

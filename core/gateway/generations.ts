@@ -1,0 +1,95 @@
+/**
+ * The generations of a worker: the one in force, one being prepared, and those that transactions still stand on. What
+ * was reloaded is in force for what begins from then on.
+ */
+import type { Problem } from '../../config/problem.ts'
+import {
+  closeGeneration,
+  type Generation,
+  type GenerationSource,
+  type Lasting,
+  openGeneration,
+} from './generation.ts'
+
+/** Generations kept for transactions that began with them; the oldest beyond that is closed under its transactions. */
+const MAX_RETIRED = 4
+
+export class Generations {
+  readonly #lasting: Lasting
+  readonly #retired = new Set<Generation>()
+  #current: Generation
+  #prepared: Generation | null = null
+  /** Numbers up to this one are not wanted any more, should one still be opening. */
+  #discarded = 0
+  #deaths = 0
+
+  constructor(first: Generation, lasting: Lasting) {
+    this.#current = first
+    this.#lasting = lasting
+  }
+
+  /** In force. */
+  get current(): Generation {
+    return this.#current
+  }
+
+  /** Plughosts that died since the start, in all generations. */
+  get plughostDeaths(): number {
+    const open = [this.#current, ...this.#retired]
+    return this.#deaths + open.reduce((sum, { sandbox }) => sum + sandbox.plughostDeaths(), 0)
+  }
+
+  /** Opens one beside the one in force; empty when it can be activated. */
+  async prepare(source: GenerationSource): Promise<readonly Problem[]> {
+    if (this.#prepared !== null) await this.discard(this.#prepared.number)
+    const opened = await openGeneration(source, this.#lasting, this.#current)
+    if ('problems' in opened) return opened.problems
+    if (source.number <= this.#discarded) {
+      await closeGeneration(opened, this.#current)
+      return []
+    }
+    this.#prepared = opened
+    return []
+  }
+
+  /** @throws Error when no generation of this number was prepared */
+  activate(number: number): void {
+    const next = this.#prepared
+    if (next?.number !== number) throw new Error(`generation ${number} is not prepared`)
+    this.#prepared = null
+    const before = this.#current
+    this.#current = next
+    this.#retired.add(before)
+    before.hooks.retire(() => this.#close(before))
+    const [oldest] = this.#retired
+    if (oldest !== undefined && this.#retired.size > MAX_RETIRED) {
+      this.#lasting.log.warn('generation-cut-off', { generation: oldest.number })
+      this.#close(oldest)
+    }
+  }
+
+  async discard(number: number): Promise<void> {
+    this.#discarded = Math.max(this.#discarded, number)
+    const discarded = this.#prepared
+    if (discarded?.number !== number) return
+    this.#prepared = null
+    await closeGeneration(discarded, this.#current)
+  }
+
+  async close(): Promise<void> {
+    if (this.#prepared !== null) await this.discard(this.#prepared.number)
+    for (const retired of this.#retired) this.#close(retired)
+    await closeGeneration(this.#current, null)
+  }
+
+  #close(retired: Generation): void {
+    if (!this.#retired.delete(retired)) return
+    this.#deaths += retired.sandbox.plughostDeaths()
+    closeGeneration(retired, this.#current).catch((error: unknown) =>
+      this.#lasting.log.error('generation-close-failed', {
+        generation: retired.number,
+        reason: String(error),
+      }),
+    )
+  }
+}
