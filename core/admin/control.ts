@@ -33,14 +33,21 @@ export interface ListenerStatus {
   readonly connections: number
 }
 
-export interface GatewayStatus {
-  readonly state: 'running' | 'draining'
-  readonly workerPid: number
+export interface WorkerStatus {
+  readonly pid: number
+  /** null while it is being replaced. */
   readonly plughostPid: number | null
   /** Configuration and plugins in force: 1 since the start, one more with each reload. */
   readonly generation: number
   /** Milliseconds since the worker became ready. */
   readonly uptimeMs: number
+}
+
+/** What one worker says of itself, or all of them together. */
+export interface GatewayStatus {
+  readonly state: 'running' | 'draining'
+  /** Those that answered. */
+  readonly workers: readonly WorkerStatus[]
   readonly listeners: readonly ListenerStatus[]
   readonly queue: QueueCounts
   readonly counters: {
@@ -62,7 +69,7 @@ export interface Status {
   readonly supervisorPid: number
   readonly startedAt: number
   readonly workerRestarts: number
-  /** null while the worker is being replaced. */
+  /** null while no worker is there: each is being replaced. */
   readonly gateway: GatewayStatus | null
 }
 
@@ -97,12 +104,14 @@ export interface GatewayControl {
   queueDrop(filter: QueueFilter): Promise<number>
   /** By session id, queue id or reference; null when not known any more. */
   explain(key: string): Promise<RecordedSession | null>
-  /** Prometheus text. */
-  metrics(): Promise<string>
+  /** Every metric with its values; of no shape that anybody but core/observe knows. */
+  metricValues(): Promise<unknown>
 }
 
 /** Everything the control socket offers. */
-export interface Control extends GatewayControl {
+export interface Control extends Omit<GatewayControl, 'metricValues'> {
+  /** Prometheus text. */
+  metrics(): Promise<string>
   status(): Promise<Status>
   /** Reads configuration, plugins and tables anew: all of it is put in force, or nothing. */
   reload(): Promise<ReloadOutcome>
@@ -119,11 +128,18 @@ export const GATEWAY_METHODS = [
   'queueRelease',
   'queueDrop',
   'explain',
-  'metrics',
+  'metricValues',
 ] as const satisfies readonly (keyof GatewayControl)[]
 
 export const CONTROL_METHODS = [
-  ...GATEWAY_METHODS,
+  'gatewayStatus',
+  'queueList',
+  'queueRetry',
+  'queueHold',
+  'queueRelease',
+  'queueDrop',
+  'explain',
+  'metrics',
   'status',
   'reload',
   'stop',

@@ -37,7 +37,7 @@ export function createGatewayControl(parts: GatewayParts): GatewayControl {
       kicked(await store.unhold(filter, clock.now(), generations.current.config.queue.expireMs)),
     queueDrop: (filter) => store.drop(filter),
     explain: async (key) => records.find(key),
-    metrics: () => metrics.text(),
+    metricValues: () => metrics.values(),
   }
 
   /** Changed recipients are due now. */
@@ -52,10 +52,14 @@ async function gatewayStatus(parts: GatewayParts): Promise<GatewayStatus> {
   const { number, sandbox } = generations.current
   return {
     state: isDraining ? 'draining' : 'running',
-    workerPid: process.pid,
-    generation: number,
-    plughostPid: sandbox.plughostPid(),
-    uptimeMs: Math.round(clock.monotonic() - startedAt),
+    workers: [
+      {
+        pid: process.pid,
+        plughostPid: sandbox.plughostPid(),
+        generation: number,
+        uptimeMs: Math.round(clock.monotonic() - startedAt),
+      },
+    ],
     listeners: smtp.listeners(),
     queue: await queue.store.counts(),
     counters: { ...smtp.counters, ...deliverer.counters },
@@ -108,6 +112,7 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     name: 'postern_queue_recipients',
     help: 'Recipients in the queue',
     labels: ['state'],
+    isShared: true,
     read: async () => {
       const { due, held, leased } = await queue.store.counts()
       return Object.entries({ due, held, leased }).map(([state, value]) => ({ labels: { state }, value }))

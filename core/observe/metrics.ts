@@ -1,5 +1,5 @@
 /** Metrics in Prometheus' text form. Values are read when they are asked for, so nothing on the mail path pays for them. */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 
 /** One measured value with its labels. */
 export interface Sample {
@@ -11,6 +11,8 @@ export interface MetricDefinition {
   readonly name: string
   readonly help: string
   readonly labels?: readonly string[]
+  /** Every process of the gateway would give the same value: of several it is told once. */
+  readonly isShared?: boolean
   readonly read: () => readonly Sample[] | Promise<readonly Sample[]>
 }
 
@@ -22,12 +24,13 @@ export class Metrics {
   }
 
   /** A value that may go up and down. */
-  gauge({ name, help, labels = [], read }: MetricDefinition): void {
+  gauge({ name, help, labels = [], isShared = false, read }: MetricDefinition): void {
     const gauge = new Gauge({
       name,
       help,
       labelNames: [...labels],
       registers: [this.#registry],
+      aggregator: isShared ? 'first' : 'sum',
       collect: async () => {
         gauge.reset()
         for (const sample of await read()) gauge.set(sample.labels ?? {}, sample.value)
@@ -49,7 +52,15 @@ export class Metrics {
     })
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics()
+  /** Plain data, for `metricsText` in another process. */
+  values(): Promise<unknown> {
+    return this.#registry.getMetricsAsJSON()
   }
+}
+
+/** Prometheus text of the values of several processes, added up. */
+export async function metricsText(values: readonly unknown[]): Promise<string> {
+  // The package wants what getMetricsAsJSON gives, one list a process.
+  const lists = values as Parameters<typeof AggregatorRegistry.aggregate>[0]
+  return await AggregatorRegistry.aggregate(lists).metrics()
 }

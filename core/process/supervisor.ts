@@ -6,13 +6,14 @@ import { certificateProblems } from '../../config/certificate.ts'
 import type { Config } from '../../config/config.ts'
 import { formatProblem, type Problem } from '../../config/problem.ts'
 import { readSandboxSources } from '../../sandbox/sources.ts'
-import { type Control, GATEWAY_METHODS, type GatewayControl, type GatewayStatus } from '../admin/control.ts'
+import type { Control, GatewayStatus } from '../admin/control.ts'
 import { serveControl } from '../admin/control-server.ts'
 import { serveHealth } from '../admin/health-server.ts'
 import type { AdminServer, Served } from '../admin/http-listener.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import { acquireStoreLock, type StoreLock } from '../queue/store-lock.ts'
 import { formatBanner, POSTERN_VERSION } from './banner.ts'
+import { type GatheredControl, gatheredControl } from './gathered-control.ts'
 import { type BoundListener, bindListener } from './listener.ts'
 import { Reloading } from './reload.ts'
 import { Workers } from './workers.ts'
@@ -85,7 +86,7 @@ async function start(
   const problems = bindAll(config, taken)
   if (problems.length > 0) return problems
   const source = { number: 1, config, sources }
-  const workers = new Workers(source, taken.listeners, log)
+  const workers = new Workers(source, 1, taken.listeners, log)
   taken.workers = workers
   const listening = taken.listeners.map((listener) => listener.config)
   const reloading = new Reloading(configFile, source, listening, workers, log)
@@ -145,11 +146,9 @@ function createControl(
   reloading: Reloading,
   { configFile, startedAt, askToStop }: ControlOptions,
 ): Control {
-  const passedOn = Object.fromEntries(
-    GATEWAY_METHODS.map((method) => [method, (...args: readonly unknown[]) => workers.ask(method, args)]),
-  ) as unknown as GatewayControl
+  const gathered = gatheredControl(workers)
   return {
-    ...passedOn,
+    ...gathered,
     status: async () => ({
       version: POSTERN_VERSION,
       node: process.version,
@@ -157,7 +156,7 @@ function createControl(
       supervisorPid: process.pid,
       startedAt,
       workerRestarts: workers.restarts,
-      gateway: await gatewayStatus(workers),
+      gateway: await gatewayStatus(workers, gathered),
     }),
     reload: () => reloading.reload('control socket'),
     stop: async () => askToStop('control socket'),
@@ -169,10 +168,10 @@ function closeListeners({ listeners }: Taken): void {
 }
 
 /** Null while there is no worker, and when it dies over the question. */
-async function gatewayStatus(workers: Workers): Promise<GatewayStatus | null> {
+async function gatewayStatus(workers: Workers, gathered: GatheredControl): Promise<GatewayStatus | null> {
   if (!workers.isReady) return null
   try {
-    return (await workers.ask('gatewayStatus', [])) as GatewayStatus
+    return await gathered.gatewayStatus()
   } catch (error) {
     if (!workers.isReady) return null
     throw error

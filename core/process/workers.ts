@@ -1,4 +1,5 @@
 /** The workers of a gateway, as the supervisor sees them: started, asked, reloaded and stopped together. */
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Problem } from '../../config/problem.ts'
 import type { GenerationSource } from '../gateway/generation.ts'
 import type { Log } from '../observe/log.ts'
@@ -7,48 +8,81 @@ import type { GatewayMethod } from './messages.ts'
 import type { Reloadable } from './reload.ts'
 import { type Started, WorkerProcess } from './worker-process.ts'
 
+/** How long a reload waits for a worker that is being replaced, milliseconds. */
+const REPLACED_MS = 10_000
+const LOOK_MS = 50
+
 export class Workers implements Reloadable {
-  readonly #worker: WorkerProcess
+  readonly #all: readonly WorkerProcess[]
   /** What a worker starts with, a replaced one too. */
   #source: GenerationSource
 
-  constructor(source: GenerationSource, listeners: readonly BoundListener[], log: Log) {
+  constructor(source: GenerationSource, count: number, listeners: readonly BoundListener[], log: Log) {
     this.#source = source
-    this.#worker = new WorkerProcess(() => this.#source, listeners, log)
+    this.#all = Array.from({ length: count }, () => new WorkerProcess(() => this.#source, listeners, log))
   }
 
   /** Whether somebody takes mail and answers. */
   get isReady(): boolean {
-    return this.#worker.pid !== null
+    return this.#ready().length > 0
   }
 
   get restarts(): number {
-    return this.#worker.restarts
+    return this.#all.reduce((sum, { restarts }) => sum + restarts, 0)
   }
 
-  start(): Promise<Started> {
-    return this.#worker.start()
+  /** With a problem in one of them the others are of no use; stopping them is the caller's. */
+  async start(): Promise<Started> {
+    const started = await Promise.all(this.#all.map((worker) => worker.start()))
+    return started.find((outcome) => 'problems' in outcome) ?? (started[0] as Started)
   }
 
-  /** @throws Error when there is no worker, or it does not answer */
+  /** Asks one of them what each could answer. @throws Error when there is no worker, or it does not answer */
   ask(method: GatewayMethod, args: readonly unknown[]): Promise<unknown> {
-    return this.#worker.ask(method, args)
+    const [worker] = this.#ready()
+    if (worker === undefined) return Promise.reject(new Error(REPLACED))
+    return worker.ask(method, args)
   }
 
+  /** Asks every one that is there. @throws Error as `ask` does */
+  askAll(method: GatewayMethod, args: readonly unknown[]): Promise<readonly unknown[]> {
+    const workers = this.#ready()
+    if (workers.length === 0) return Promise.reject(new Error(REPLACED))
+    return Promise.all(workers.map((worker) => worker.ask(method, args)))
+  }
+
+  /** @throws Error when a worker is not there, or does not answer */
   async prepare(source: GenerationSource): Promise<readonly Problem[]> {
-    return this.#worker.prepare(source)
+    await this.#allReady()
+    const problems = await Promise.all(this.#all.map((worker) => worker.prepare(source)))
+    return problems.find((found) => found.length > 0) ?? []
   }
 
+  /** One that dies over it is replaced by one that starts with this generation. */
   async activate(source: GenerationSource): Promise<void> {
     this.#source = source
-    await this.#worker.activate(source.number)
+    await Promise.allSettled(this.#all.map((worker) => worker.activate(source.number)))
   }
 
   async discard(number: number): Promise<void> {
-    await this.#worker.discard(number)
+    await Promise.allSettled(this.#all.map((worker) => worker.discard(number)))
   }
 
-  stop(timeoutMs: number): Promise<void> {
-    return this.#worker.stop(timeoutMs)
+  async stop(timeoutMs: number): Promise<void> {
+    await Promise.all(this.#all.map((worker) => worker.stop(timeoutMs)))
+  }
+
+  #ready(): readonly WorkerProcess[] {
+    return this.#all.filter(({ pid }) => pid !== null)
+  }
+
+  async #allReady(): Promise<void> {
+    const endsAt = performance.now() + REPLACED_MS
+    while (this.#ready().length < this.#all.length) {
+      if (performance.now() > endsAt) throw new Error(REPLACED)
+      await wait(LOOK_MS)
+    }
   }
 }
+
+const REPLACED = 'a worker is being replaced, try again in a moment'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Control } from '../../core/admin/control.ts'
+import type { Control, WorkerStatus } from '../../core/admin/control.ts'
 import { controlClient } from '../../core/admin/control-client.ts'
 import { type Ended, ProcessGroup } from './process-group.ts'
 import { RawClient } from './raw-client.ts'
@@ -186,9 +186,15 @@ export class Gateway implements AsyncDisposable {
 
   /** Process id of the worker that is in charge. */
   async workerPid(): Promise<number> {
+    return (await this.worker()).pid
+  }
+
+  /** The worker that is in charge; the first of several. */
+  async worker(): Promise<WorkerStatus> {
     const { gateway } = await this.control.status()
-    assert.ok(gateway !== null, 'a worker is there')
-    return gateway.workerPid
+    const worker = gateway?.workers[0]
+    assert.ok(worker !== undefined, 'a worker is there')
+    return worker
   }
 
   /** SIGKILL to the whole tree in one step; resolves when nothing of it is left. */

@@ -1,6 +1,6 @@
 /** `postern status`: what the gateway is made of and how it is. */
 import { Command } from 'commander'
-import type { GatewayStatus, PluginStatus, QueueCounts, Status } from '../../admin/control.ts'
+import type { GatewayStatus, PluginStatus, QueueCounts, Status, WorkerStatus } from '../../admin/control.ts'
 import type { CommandLine } from '../command-line.ts'
 import { EXIT } from '../exit-code.ts'
 import type { Output } from '../output.ts'
@@ -31,19 +31,28 @@ function formatStatus(status: Status, now: number, output: Output): readonly str
   ]
   if (gateway === null)
     return [...head, output.style('red', 'Worker         being replaced: no mail is taken')]
-  const { workerPid, plughostPid, uptimeMs, state, generation } = gateway
   return [
     ...head,
-    `Worker         process ${workerPid}, ${state}, up ${formatDuration(uptimeMs)}, generation ${generation}`,
-    plughostPid === null
-      ? output.style('red', 'Plughost       being replaced: plugins do not answer')
-      : `Plughost       process ${plughostPid}`,
+    ...gateway.workers.flatMap((worker) => formatWorker(worker, gateway.state, output)),
     `Queue          ${formatCounts(gateway.queue, now)}`,
     `Mail           ${formatCounters(gateway.counters)}`,
     '',
     ...formatListeners(gateway, output),
     '',
     ...formatPlugins(gateway.plugins, output.width),
+  ]
+}
+
+function formatWorker(
+  { pid, plughostPid, uptimeMs, generation }: WorkerStatus,
+  state: GatewayStatus['state'],
+  output: Output,
+): readonly string[] {
+  return [
+    `Worker         process ${pid}, ${state}, up ${formatDuration(uptimeMs)}, generation ${generation}`,
+    plughostPid === null
+      ? output.style('red', 'Plughost       being replaced: plugins do not answer')
+      : `Plughost       process ${plughostPid}`,
   ]
 }
 

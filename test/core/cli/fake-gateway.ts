@@ -59,10 +59,7 @@ export const STATUS: Status = {
   workerRestarts: 1,
   gateway: {
     state: 'running',
-    workerPid: 4_711,
-    plughostPid: 4_712,
-    generation: 1,
-    uptimeMs: 65_000,
+    workers: [{ pid: 4_711, plughostPid: 4_712, generation: 1, uptimeMs: 65_000 }],
     listeners: [{ address: '127.0.0.1:2525', role: 'mx', connections: 3 }],
     queue: {
       messages: 2,
