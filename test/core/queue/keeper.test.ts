@@ -16,7 +16,7 @@ function recordingClient(): { client: KeeperClient; batches: Batch[] } {
   const postMessage = (message: ToKeeper): void => {
     if (message.kind === 'calls') batches.push(message.batch)
   }
-  return { client: new KeeperClient({ postMessage }), batches }
+  return { client: new KeeperClient({ postMessage, isFull: false }), batches }
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
