@@ -57,7 +57,11 @@ function received(port: MessagePort): ToKeeper | undefined {
   return receiveMessageOnPort(port)?.message as ToKeeper | undefined
 }
 
-async function stop(port: MessagePort, service: KeeperService, stopUpkeep: () => Promise<void>): Promise<void> {
+async function stop(
+  port: MessagePort,
+  service: KeeperService,
+  stopUpkeep: () => Promise<void>,
+): Promise<void> {
   await stopUpkeep()
   // The last connection to close makes the last checkpoint.
   service.close()

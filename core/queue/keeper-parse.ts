@@ -1,11 +1,5 @@
 /** What comes over a socket, checked before it is believed. Its arguments are checked where they are used. */
-import type {
-  Answer,
-  Call,
-  QueueOperations,
-  SharedOperations,
-  StateOperations,
-} from './keeper-protocol.ts'
+import type { Answer, Call, QueueOperations, SharedOperations, StateOperations } from './keeper-protocol.ts'
 import { StoreFault } from './queue-store.ts'
 
 /** Every call there is: what is missing here does not compile. */
@@ -23,7 +17,10 @@ const CALLS = {
     counts: true,
     stored: true,
   } satisfies Record<keyof QueueOperations, true>,
-  state: { get: true, set: true, increment: true, delete: true } satisfies Record<keyof StateOperations, true>,
+  state: { get: true, set: true, increment: true, delete: true } satisfies Record<
+    keyof StateOperations,
+    true
+  >,
   shared: {
     acquire: true,
     release: true,
@@ -45,7 +42,8 @@ export function parseCalls(text: string): readonly Call[] {
     const { id, store, call } = fieldsOf(item)
     const { name, arguments: given } = fieldsOf(call)
     if (!Number.isSafeInteger(id)) throw new ProtocolFault('a call without a number')
-    if (typeof store !== 'string' || !Object.hasOwn(CALLS, store)) throw new ProtocolFault('a call to no store')
+    if (typeof store !== 'string' || !Object.hasOwn(CALLS, store))
+      throw new ProtocolFault('a call to no store')
     const names = CALLS[store as keyof typeof CALLS]
     if (typeof name !== 'string' || !Object.hasOwn(names, name)) throw new ProtocolFault('an unknown call')
     fieldsOf(given)
@@ -98,7 +96,8 @@ function listIn(text: string): readonly unknown[] {
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ProtocolFault('no object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ProtocolFault('no object')
   return value as Record<string, unknown>
 }
 

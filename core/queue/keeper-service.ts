@@ -209,8 +209,7 @@ function answer(asked: readonly Asked[], results: readonly Result[]): void {
     own.ids.push(waiting.id)
     own.results.push(result)
   }
-  for (const [peer, own] of byPeer)
-    for (const batch of answersOf(own.ids, own.results)) peer.answer(batch)
+  for (const [peer, own] of byPeer) for (const batch of answersOf(own.ids, own.results)) peer.answer(batch)
 }
 
 function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayBuffer[]): unknown {

@@ -1,16 +1,12 @@
 /** A keeper's process over a folder, ended when the test ends, and connections to it. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { access } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { FromKeeperProcess, ToKeeperProcess } from '../../../core/process/keeper-messages.ts'
 import type { Keeper } from '../../../core/queue/keeper.ts'
 import { FRAME, type Frame, FrameReader, frameOctets } from '../../../core/queue/keeper-frames.ts'
 import { connectKeeper } from '../../../core/queue/keeper-socket.ts'
-import { createSpool } from '../../../core/queue/spool.ts'
-import type { StoreUnderTest } from '../../conformance/queue-store/fixture.ts'
-import { temporaryDirectory } from './store-under-test.ts'
 
 const ENTRY = new URL('../../../core/process/keeper-process.ts', import.meta.url)
 
@@ -74,35 +70,5 @@ export class RawPeer {
 
   async closed(): Promise<void> {
     if (!this.socket.closed) await once(this.socket, 'close')
-  }
-}
-
-export async function openSocketStore(t: TestContext): Promise<StoreUnderTest> {
-  const directory = await temporaryDirectory(t)
-  const spool = await createSpool(directory)
-  let process = await forkKeeper(t, directory)
-  let keeper = await connected(process.socketPath, 'worker-1')
-  t.after(() => keeper.close())
-  return {
-    store: keeper.queue,
-    async spool(id, bytes) {
-      const receiver = spool.receiver(id, 0)
-      await receiver.write(bytes)
-      return receiver.finish()
-    },
-    async isSpooled(content) {
-      if (content.kind !== 'spool') return false
-      return access(content.path).then(
-        () => true,
-        () => false,
-      )
-    },
-    async reopen() {
-      await keeper.close()
-      await process.close()
-      process = await forkKeeper(t, directory)
-      keeper = await connected(process.socketPath, 'worker-1')
-      return keeper.queue
-    },
   }
 }
