@@ -182,20 +182,12 @@ class Collected<Operation> {
 /** Whether there is work now that nobody has a lease of. */
 function makesDue(call: QueueCall | undefined, result: Result | undefined): boolean {
   if (call === undefined || result?.ok !== true) return false
-  switch (call.name) {
-    case 'add':
-      return call.arguments.lease === null
-    case 'release':
-      return call.arguments.leases.length > 0
-    case 'reclaim':
-      return Number(result.value) > 0
-    case 'command': {
-      const { kind } = call.arguments.command
-      return (kind === 'retry-now' || kind === 'unhold') && (result.value as CommandStep).changed > 0
-    }
-    default:
-      return false
-  }
+  if (call.name === 'add') return call.arguments.lease === null
+  if (call.name === 'release') return call.arguments.leases.length > 0
+  if (call.name === 'reclaim') return Number(result.value) > 0
+  if (call.name !== 'command') return false
+  const { kind } = call.arguments.command
+  return (kind === 'retry-now' || kind === 'unhold') && (result.value as CommandStep).changed > 0
 }
 
 /** Gives every peer its answers. */

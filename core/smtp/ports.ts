@@ -6,6 +6,7 @@ import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
+import type { Concurrency } from '../state/concurrency.ts'
 import type { SmtpSettings } from './settings.ts'
 
 /** Whoever takes over what we promised a client. */
@@ -90,6 +91,8 @@ export interface SmtpParts {
   readonly tls: ServerCertificate | null
   /** null without a file of users: only plugins can let somebody sign in. */
   readonly credentials: Credentials | null
+  /** What counts connections; without it only those of this process count. */
+  readonly concurrency?: Concurrency
   readonly clock: Clock
   readonly log: Log
 }

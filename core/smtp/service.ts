@@ -1,5 +1,6 @@
 /** What all conversations of a server share. */
 
+import { LocalConcurrency } from '../state/concurrency.ts'
 import { TrustedNetworks } from './client-network.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { LocalDomains } from './local-domains.ts'
@@ -18,6 +19,9 @@ export class SmtpService {
     this.parts = parts
     this.domains = new LocalDomains(parts.settings)
     this.trusted = new TrustedNetworks(parts.settings.relay.networks)
-    this.connections = new ConnectionCounts(parts.settings.limits)
+    this.connections = new ConnectionCounts(
+      parts.settings.limits,
+      parts.concurrency ?? new LocalConcurrency(),
+    )
   }
 }
