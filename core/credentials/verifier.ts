@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../observe/clock.ts'
+import { LocalTallies, type Tallies } from '../state/tallies.ts'
 import { type FailureCounts, Failures } from './failures.ts'
 import { type PasswordCheck, PasswordThreads } from './password-threads.ts'
 import { prepareName, preparePassword } from './saslprep.ts'
@@ -36,6 +37,8 @@ export interface VerifierOptions {
   readonly clock: Clock
   /** The users as they are now, asked at every attempt; a string is the reason why they are not known. */
   readonly users: () => Users | string
+  /** What failures are counted in; of this worker alone unless told otherwise. */
+  readonly tallies?: Tallies
   /** Threads of its own unless told otherwise; closed with the verifier. */
   readonly check?: PasswordCheck
   /** Waits so many milliseconds, rejected when the signal is aborted; another one is for tests. */
@@ -70,16 +73,33 @@ export class Verifier {
     hash: randomBytes(HASH_OCTETS).toString('base64'),
   }
 
-  constructor({ clock, users, check, wait }: VerifierOptions) {
+  constructor({ clock, users, tallies, check, wait }: VerifierOptions) {
     this.#users = users
     this.#check = check ?? new PasswordThreads(MAX_AT_ONCE)
     this.#wait = wait ?? ((ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }))
-    this.#failures = new Failures(clock)
+    this.#failures = new Failures(tallies ?? new LocalTallies(() => clock.monotonic()))
     this.#verified = new VerifiedCredentials(clock)
   }
 
-  /** Never rejected. */
-  async verify({ name, password, network, signal }: Attempt): Promise<Verification> {
+  /** Never rejected: failures that cannot be counted are trouble of ours, and nobody guesses meanwhile. */
+  async verify(attempt: Attempt): Promise<Verification> {
+    try {
+      return await this.#verification(attempt)
+    } catch (error) {
+      return { kind: 'unavailable', reason: (error as Error).message }
+    }
+  }
+
+  /** Attempts that wait for a turn: how busy it is. */
+  get waiting(): number {
+    return this.#turns.waiting
+  }
+
+  close(): Promise<void> {
+    return this.#check.close()
+  }
+
+  async #verification({ name, password, network, signal }: Attempt): Promise<Verification> {
     const users = this.#users()
     if (typeof users === 'string') return { kind: 'unavailable', reason: users }
     const prepared = prepareName(name)
@@ -95,24 +115,13 @@ export class Verifier {
     if (refused !== null) return refused
     try {
       const matches = await this.#check.matches(secret.text, hash)
-      if (!matches || user === undefined) return this.#wrong(network, identity)
+      if (!matches || user === undefined) return await this.#wrong(network, identity)
+      await this.#failures.succeeded(identity)
       this.#verified.add(key)
-      this.#failures.succeeded(identity)
       return { kind: 'verified', identity }
-    } catch (error) {
-      return { kind: 'unavailable', reason: (error as Error).message }
     } finally {
       this.#turns.release()
     }
-  }
-
-  /** Attempts that wait for a turn: how busy it is. */
-  get waiting(): number {
-    return this.#turns.waiting
-  }
-
-  close(): Promise<void> {
-    return this.#check.close()
   }
 
   /**
@@ -121,7 +130,7 @@ export class Verifier {
    */
   async #turn(network: string, name: string, signal: AbortSignal | undefined): Promise<Verification | null> {
     if (!(await this.#turns.take())) return BUSY
-    const delayMs = this.#failures.delayMs(network, name)
+    const delayMs = await this.#delayMs(network, name)
     if (delayMs > 0) {
       this.#turns.release()
       const refused = await this.#delay(network, delayMs, signal)
@@ -131,6 +140,16 @@ export class Verifier {
     if (signal?.aborted !== true) return null
     this.#turns.release()
     return GONE
+  }
+
+  /** Gives the turn back when it cannot be known. */
+  async #delayMs(network: string, name: string): Promise<number> {
+    try {
+      return await this.#failures.delayMs(network, name)
+    } catch (error) {
+      this.#turns.release()
+      throw error
+    }
   }
 
   /** Right and wrong passwords wait alike, or the quick answers would be the right ones. */
@@ -156,8 +175,7 @@ export class Verifier {
     }
   }
 
-  #wrong(network: string, name: string | null): Verification {
-    this.#failures.failed(network, name)
-    return { kind: 'wrong', failures: this.#failures.counts(network, name) }
+  async #wrong(network: string, name: string | null): Promise<Verification> {
+    return { kind: 'wrong', failures: await this.#failures.failed(network, name) }
   }
 }

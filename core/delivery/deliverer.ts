@@ -58,6 +58,8 @@ export interface DelivererOptions {
   readonly observer: AttemptObserver
   readonly notices: AttemptNotices
   readonly pace?: DeliveryPace
+  /** Workers that share the store, this one among them; 1 unless told otherwise. They share a host's connections. */
+  readonly workers?: number
 }
 
 /** While something is due that a closed site cannot take: its opening says so, this is for the case it does not. */
@@ -220,7 +222,8 @@ export class Deliverer {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
     const { clock, log } = this.#options
-    const { timeouts, site: pace } = this.#pace
+    const { timeouts } = this.#pace
+    const pace = sharedPace(this.#pace.site, this.#options.workers ?? 1)
     const site = new Site({
       route,
       open: (signal) => openerOf(route, { ...this.#next, timeouts, clock })(signal),
@@ -234,6 +237,11 @@ export class Deliverer {
     this.#sites.set(route, site)
     return site
   }
+}
+
+/** What one of several workers may do: all of them together hardly exceed the bound. */
+export function sharedPace(pace: SitePace, workers: number): SitePace {
+  return { ...pace, maxConnections: Math.ceil(pace.maxConnections / workers) }
 }
 
 async function isInTime(done: Promise<unknown>, ms: number): Promise<boolean> {

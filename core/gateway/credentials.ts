@@ -6,21 +6,28 @@ import { Verifier } from '../credentials/verifier.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Credentials, OfferedCredentials, Verification } from '../smtp/ports.ts'
+import type { Tallies } from '../state/tallies.ts'
 
 export interface FileCredentials extends Credentials {
   close(): Promise<void>
 }
 
-/** null without a file: then only plugins can let somebody sign in. */
+/**
+ * null without a file: then only plugins can let somebody sign in.
+ *
+ * @param tallies what failures are counted in; of this worker alone when missing
+ */
 export async function openCredentials(
   file: string | null,
   log: Log,
   clock: Clock,
+  tallies?: Tallies,
 ): Promise<FileCredentials | null> {
   if (file === null) return null
   const users = new FollowedUsers(file, log)
   await users.refresh()
-  const verifier = new Verifier({ clock, users: () => users.current })
+  const shared = tallies === undefined ? {} : { tallies }
+  const verifier = new Verifier({ clock, users: () => users.current, ...shared })
   return {
     verify: async (offered: OfferedCredentials): Promise<Verification> => {
       await users.refresh()

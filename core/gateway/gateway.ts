@@ -154,6 +154,7 @@ function compose(
     readChunk: contentChunk,
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
+    concurrency: keeper.concurrency,
     clock,
     log,
   })

@@ -72,7 +72,7 @@ export async function openGeneration(
   }
   const credentials = isSame(before, config, ({ users }) => users)
     ? before.credentials
-    : await openCredentials(config.users, log, clock)
+    : await openCredentials(config.users, log, clock, keeper.tallies)
   const resolver = isSame(before, config, ({ dns }) => dns)
     ? before.resolver
     : new Resolver({ servers: config.dns.servers, clock })

@@ -5,10 +5,18 @@
 import type { Answer, Batch, Call, FromKeeper, ToKeeper, WireBytes } from './keeper-protocol.ts'
 import { StoreFault } from './queue-store.ts'
 
-/** How messages get to the keeper: a worker thread or a message port. */
+/** How messages get to the keeper: a thread or a socket. */
 export interface KeeperPort {
+  /** Whether so much waits to be sent that no call may be added to it. */
+  readonly isFull: boolean
   postMessage(message: ToKeeper, transfer: readonly ArrayBuffer[]): void
 }
+
+/** A batch is sent before the end of the turn once it has so many octets beside its text, or so many calls. */
+const BATCH_BYTES = 4 * 1024 * 1024
+const BATCH_CALLS = 1_000
+
+const TOO_SLOW = 'the keeper does not keep up'
 
 interface Waiting {
   readonly resolve: (answer: { value: unknown; parts: readonly ArrayBuffer[] }) => void
@@ -26,6 +34,8 @@ export class KeeperClient {
   #calls: Call[] = []
   #bytes: Uint8Array[] = []
   #byteCount = 0
+  /** How many of #bytes belong to calls that were made. */
+  #placed = 0
   #lastId = 0
   #ended: StoreFault | null = null
 
@@ -40,8 +50,11 @@ export class KeeperClient {
    */
   call(call: UnsentCall): Promise<{ value: unknown; parts: readonly ArrayBuffer[] }> {
     return new Promise((resolve, reject) => {
-      if (this.#ended !== null) {
-        reject(this.#ended)
+      // What gives back must not be lost, and is small.
+      const isRefused = this.#port.isFull && call.store !== 'shared'
+      if (this.#ended !== null || isRefused) {
+        this.#dropPlaced()
+        reject(this.#ended ?? new StoreFault('unavailable', TOO_SLOW))
         return
       }
       this.#lastId += 1
@@ -49,6 +62,8 @@ export class KeeperClient {
       // Not a microtask: one turn reads from many sockets, and all of them shall share a commit.
       if (this.#calls.length === 0) setImmediate(() => this.flush())
       this.#calls.push({ id: this.#lastId, ...call } as Call)
+      this.#placed = this.#bytes.length
+      if (this.#byteCount >= BATCH_BYTES || this.#calls.length >= BATCH_CALLS) this.flush()
     })
   }
 
@@ -72,8 +87,11 @@ export class KeeperClient {
   /** To be called with every message of the keeper. */
   received(message: FromKeeper): void {
     if (message.kind !== 'answers') return
-    const { text, parts } = message.batch
-    for (const answer of JSON.parse(text) as Answer[]) {
+    this.answered(JSON.parse(message.batch.text) as Answer[], message.batch.parts)
+  }
+
+  answered(answers: readonly Answer[], parts: readonly ArrayBuffer[]): void {
+    for (const answer of answers) {
       const waiting = this.#waiting.get(answer.id)
       this.#waiting.delete(answer.id)
       if ('fault' in answer) waiting?.reject(new StoreFault(answer.fault.code, answer.fault.message))
@@ -99,6 +117,12 @@ export class KeeperClient {
     }
     this.#bytes = []
     this.#byteCount = 0
+    this.#placed = 0
     return [whole.buffer]
+  }
+
+  /** What was placed for a call that is not made. */
+  #dropPlaced(): void {
+    for (const { byteLength } of this.#bytes.splice(this.#placed)) this.#byteCount -= byteLength
   }
 }

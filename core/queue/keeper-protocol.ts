@@ -1,8 +1,10 @@
 /**
  * What worker and keeper say to each other. Calls and answers travel as one JSON text a batch, octets beside it in
- * array buffers that are transferred: both are cheaper for the worker's loop than cloning objects.
+ * array buffers: both are cheaper for the worker's loop than cloning objects. To a keeper's thread the buffers are
+ * transferred, to its process they go as they are (keeper-frames.ts).
  */
 import type { Content, StoredContent } from '../mail/message.ts'
+import type { TallyKey } from '../state/tallies.ts'
 import type { CommandStep, Cursor, QueueCommand } from './local-listing.ts'
 import type {
   ClaimRequest,
@@ -68,6 +70,21 @@ export interface StateOperations {
   readonly delete: { arguments: { key: string }; answer: null }
 }
 
+/** A slot on its way: JSON has no Infinity, which is null here. */
+export interface WireSlot {
+  readonly key: string
+  readonly limit: number | null
+}
+
+/** Every operation on what the keeper counts in memory for all workers. */
+export interface SharedOperations {
+  readonly acquire: { arguments: { slots: readonly WireSlot[] }; answer: string | null }
+  readonly release: { arguments: { keys: readonly string[] }; answer: null }
+  readonly 'add-tallies': { arguments: { keys: readonly TallyKey[] }; answer: readonly number[] }
+  readonly tallies: { arguments: { keys: readonly TallyKey[] }; answer: readonly number[] }
+  readonly 'clear-tallies': { arguments: { keys: readonly TallyKey[] }; answer: null }
+}
+
 type CallOf<Operations> = {
   [Name in keyof Operations]: {
     readonly name: Name
@@ -77,11 +94,13 @@ type CallOf<Operations> = {
 
 export type QueueCall = CallOf<QueueOperations>
 export type StateCall = CallOf<StateOperations>
+export type SharedCall = CallOf<SharedOperations>
 
 /** One call of a batch; `id` comes back with its answer. */
 export type Call =
   | { readonly id: number; readonly store: 'queue'; readonly call: QueueCall }
   | { readonly id: number; readonly store: 'state'; readonly call: StateCall }
+  | { readonly id: number; readonly store: 'shared'; readonly call: SharedCall }
 
 export type Answer =
   | { readonly id: number; readonly value: unknown }

@@ -1,24 +1,60 @@
-/** The keeper's work without its thread: the local databases, and batches of calls run on them. */
+/** The keeper's work without its thread or process: the local databases, and batches of calls run on them. */
 import { unlink } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredContent } from '../mail/message.ts'
 import { openDatabase } from '../state/database.ts'
 import { LocalState, STATE_MIGRATIONS } from '../state/local-state.ts'
+import { storeFault } from '../state/store-fault.ts'
 import type { Result } from './group-commit.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { Answer, Batch, Call, QueueCall, StateCall, WireBytes, WireMessage } from './keeper-protocol.ts'
+import type {
+  Answer,
+  Batch,
+  Call,
+  QueueCall,
+  SharedCall,
+  StateCall,
+  WireBytes,
+  WireMessage,
+} from './keeper-protocol.ts'
 import { packContent, unpackContent } from './keeper-protocol.ts'
+import type { CommandStep } from './local-listing.ts'
 import { QUEUE_MIGRATIONS } from './local-schema.ts'
 import { LocalStore } from './local-store.ts'
 import type { NewMessage } from './queue-store.ts'
+import { SharedCounts } from './shared-counts.ts'
 import { SPOOL_FOLDER } from './spool.ts'
 
 export const QUEUE_FILE = 'queue.db'
 export const STATE_FILE = 'state.db'
 
+/** Calls are taken up to this many octets at a time, so that no transaction grows without bound. */
+export const TRANSACTION_BYTES = 32 * 1024 * 1024
 /** Values purged at a time: a few milliseconds. */
 const PURGE_LIMIT = 500
+/** Answers are cut into batches of about so many octets beside their text. */
+const ANSWER_BYTES = 8 * 1024 * 1024
+
+/** Whoever calls and is answered. */
+export interface Peer {
+  /** Under which it holds leases and counts; a name for this life of it. */
+  readonly owner: string
+  answer(batch: Batch): void
+}
+
+/** A batch that has arrived. */
+export interface Arrival {
+  readonly peer: Peer
+  readonly calls: readonly Call[]
+  readonly parts: readonly ArrayBuffer[]
+}
+
+/** Who waits for the answer to which call. */
+interface Asked {
+  readonly peer: Peer
+  readonly id: number
+}
 
 /** A call and the octets of the batch it came with. */
 interface QueueOperation {
@@ -31,6 +67,7 @@ export class KeeperService {
   readonly #stateDatabase: DatabaseSync
   readonly #queue: GroupCommit<QueueOperation>
   readonly #state: GroupCommit<StateCall | { readonly name: 'purge'; readonly now: number }>
+  readonly #shared = new SharedCounts()
 
   /** @throws StoreFault when a database cannot be opened or is newer than this release */
   constructor(directory: string, now: number) {
@@ -72,27 +109,41 @@ export class KeeperService {
   }
 
   /**
-   * Runs everything that has arrived, in one transaction for each database. Answers about state come first: they do
-   * not wait for the queue's sync.
+   * Runs everything that has arrived, in one transaction for each database. Answers of what is counted and of the
+   * state come first: they do not wait for the queue's sync.
+   *
+   * @returns those who made work due that others can claim
    */
-  run(batches: readonly Batch[], answer: (batch: Batch) => void): void {
-    const queueIds: number[] = []
-    const queueCalls: QueueOperation[] = []
-    const stateIds: number[] = []
-    const stateCalls: StateCall[] = []
-    for (const { text, parts } of batches) {
-      for (const call of JSON.parse(text) as Call[]) {
-        if (call.store === 'queue') {
-          queueIds.push(call.id)
-          queueCalls.push({ call: call.call, parts })
-        } else {
-          stateIds.push(call.id)
-          stateCalls.push(call.call)
-        }
+  run(arrivals: readonly Arrival[]): ReadonlySet<Peer> {
+    const shared = new Collected<SharedCall>()
+    const state = new Collected<StateCall>()
+    const queue = new Collected<QueueOperation>()
+    for (const { peer, calls, parts } of arrivals) {
+      for (const { id, store, call } of calls) {
+        if (store === 'queue') queue.add({ peer, id }, { call, parts })
+        else if (store === 'state') state.add({ peer, id }, call)
+        else shared.add({ peer, id }, call)
       }
     }
-    if (stateIds.length > 0) answer(answersOf(stateIds, this.#state.run(stateCalls)))
-    if (queueIds.length > 0) answer(answersOf(queueIds, this.#queue.run(queueCalls)))
+    answer(shared.asked, this.#count(shared))
+    answer(state.asked, this.#state.run(state.operations))
+    const results = this.#queue.run(queue.operations)
+    answer(queue.asked, results)
+    const makers = queue.asked.filter((_, index) => makesDue(queue.operations[index]?.call, results[index]))
+    return new Set(makers.map(({ peer }) => peer))
+  }
+
+  /** Runs one call of the keeper's own, without octets. @throws StoreFault */
+  ask(call: QueueCall): unknown {
+    const [result] = this.#queue.run([{ call, parts: [] }])
+    if (result?.ok === false) throw result.fault
+    return result?.value
+  }
+
+  /** An owner is gone: its leases are due at once, its counts forgotten. Returns how many recipients. @throws StoreFault */
+  forget(owner: string): number {
+    this.#shared.forget(owner)
+    return Number(this.ask({ name: 'reclaim', arguments: { owner } }))
   }
 
   /** Deletes some values of the state whose time is over; true when there may be more. */
@@ -105,6 +156,52 @@ export class KeeperService {
     this.#stateDatabase.close()
     this.#queueDatabase.close()
   }
+
+  #count({ asked, operations }: Collected<SharedCall>): Result[] {
+    return operations.map((call, index) => {
+      try {
+        return { ok: true, value: this.#shared.apply(asked[index]?.peer.owner ?? '', call) }
+      } catch (error) {
+        return { ok: false, fault: storeFault(error) }
+      }
+    })
+  }
+}
+
+/** Operations of one store, and who asked for each. */
+class Collected<Operation> {
+  readonly asked: Asked[] = []
+  readonly operations: Operation[] = []
+
+  add(asked: Asked, operation: Operation): void {
+    this.asked.push(asked)
+    this.operations.push(operation)
+  }
+}
+
+/** Whether there is work now that nobody has a lease of. */
+function makesDue(call: QueueCall | undefined, result: Result | undefined): boolean {
+  if (call === undefined || result?.ok !== true) return false
+  if (call.name === 'add') return call.arguments.lease === null
+  if (call.name === 'release') return call.arguments.leases.length > 0
+  if (call.name === 'reclaim') return Number(result.value) > 0
+  if (call.name !== 'command') return false
+  const { kind } = call.arguments.command
+  return (kind === 'retry-now' || kind === 'unhold') && (result.value as CommandStep).changed > 0
+}
+
+/** Gives every peer its answers. */
+function answer(asked: readonly Asked[], results: readonly Result[]): void {
+  const byPeer = new Map<Peer, { ids: number[]; results: Result[] }>()
+  for (const [index, result] of results.entries()) {
+    const waiting = asked[index]
+    if (waiting === undefined) continue
+    const own = byPeer.get(waiting.peer) ?? { ids: [], results: [] }
+    byPeer.set(waiting.peer, own)
+    own.ids.push(waiting.id)
+    own.results.push(result)
+  }
+  for (const [peer, own] of byPeer) for (const batch of answersOf(own.ids, own.results)) peer.answer(batch)
 }
 
 function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayBuffer[]): unknown {
@@ -160,20 +257,31 @@ function applyToState(state: LocalState, call: StateCall): unknown {
   }
 }
 
-/** The answers as one batch; contents put their octets beside it, as they came out of the database. */
-function answersOf(ids: readonly number[], results: readonly Result[]): Batch {
-  const parts: ArrayBuffer[] = []
+/** The answers; contents put their octets beside the text, as they came out of the database. */
+function* answersOf(ids: readonly number[], results: readonly Result[]): Generator<Batch> {
+  let answers: Answer[] = []
+  let parts: ArrayBuffer[] = []
+  let partBytes = 0
   const place = (bytes: Uint8Array): WireBytes => {
     parts.push(exactBuffer(bytes))
+    partBytes += bytes.byteLength
     return { part: parts.length - 1, offset: 0, length: bytes.byteLength }
   }
-  const answers = results.map((result, index): Answer => {
-    const id = ids[index] ?? -1
-    if (!result.ok) return { id, fault: { code: result.fault.code, message: result.fault.message } }
-    const { value } = result
-    return { id, value: isContent(value) ? packContent(value, place) : (value ?? null) }
-  })
-  return { text: JSON.stringify(answers), parts }
+  for (const [index, result] of results.entries()) {
+    answers.push(answerOf(ids[index] ?? -1, result, place))
+    if (partBytes < ANSWER_BYTES) continue
+    yield { text: JSON.stringify(answers), parts }
+    answers = []
+    parts = []
+    partBytes = 0
+  }
+  if (answers.length > 0) yield { text: JSON.stringify(answers), parts }
+}
+
+function answerOf(id: number, result: Result, place: (bytes: Uint8Array) => WireBytes): Answer {
+  if (!result.ok) return { id, fault: { code: result.fault.code, message: result.fault.message } }
+  const { value } = result
+  return { id, value: isContent(value) ? packContent(value, place) : (value ?? null) }
 }
 
 function isContent(value: unknown): value is StoredContent {

@@ -1,6 +1,10 @@
-/** Starts the keeper thread and gives the stores behind it. */
+/** Starts the keeper thread and gives the stores behind it. Several workers have a process instead: keeper-socket.ts. */
 import { Worker } from 'node:worker_threads'
+import type { Concurrency } from '../state/concurrency.ts'
+import { LocalConcurrency } from '../state/concurrency.ts'
 import type { StateStore } from '../state/state-store.ts'
+import type { Tallies } from '../state/tallies.ts'
+import { LocalTallies } from '../state/tallies.ts'
 import { KeeperClient } from './keeper-client.ts'
 import type { FromKeeper, KeeperSettings, ToKeeper } from './keeper-protocol.ts'
 import { KeeperQueueStore } from './keeper-queue-store.ts'
@@ -18,6 +22,10 @@ export interface KeeperOptions extends KeeperSettings {
 export interface Keeper {
   readonly queue: QueueStore
   readonly state: StateStore
+  /** What there may be only so many of at once, in all workers of this keeper together. */
+  readonly concurrency: Concurrency
+  /** What all workers of this keeper count together. */
+  readonly tallies: Tallies
   /** Finishes what was asked for and closes the databases. Later calls are rejected. */
   close(): Promise<void>
 }
@@ -30,6 +38,7 @@ export interface Keeper {
 export function startKeeper({ entry, directory, onDeath }: KeeperOptions): Promise<Keeper> {
   const thread = new Worker(entry, { name: 'keeper', workerData: { directory } satisfies KeeperSettings })
   const client = new KeeperClient({
+    isFull: false,
     postMessage: (message, parts) => thread.postMessage(message, [...parts]),
   })
   const { promise: started, resolve, reject } = Promise.withResolvers<Keeper>()
@@ -56,7 +65,14 @@ export function startKeeper({ entry, directory, onDeath }: KeeperOptions): Promi
     if (message.kind === 'refused') die(new StoreFault(message.code, message.message))
     if (message.kind !== 'ready') return
     phase = 'running'
-    resolve({ queue: new KeeperQueueStore(client, close), state: new KeeperStateStore(client, close), close })
+    resolve({
+      queue: new KeeperQueueStore(client, close),
+      state: new KeeperStateStore(client, close),
+      // The only worker asks nobody.
+      concurrency: new LocalConcurrency(),
+      tallies: new LocalTallies(() => performance.now()),
+      close,
+    })
   })
   thread.once('error', (error) => die(new StoreFault('unavailable', 'the keeper failed', { cause: error })))
   thread.once('messageerror', (error) =>

@@ -4,13 +4,27 @@ import { reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import type { Admission } from './connection-counts.ts'
 import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
-import { refuse, refuseFor } from './refusal.ts'
+import { type CoreRefusal, refuse, refuseFor } from './refusal.ts'
+
+const UNCOUNTED: CoreRefusal = {
+  hook: 'connect',
+  code: 421,
+  status: '4.3.2',
+  text: 'Try again later',
+  reason: 'COUNTS_UNAVAILABLE',
+  closes: true,
+}
 
 /**
  * What is said first. A refusal stands in the place of the greeting and ends the connection: RFC 5321 would let us
  * wait for QUIT, but nobody we refuse is worth a socket until then.
  */
-export async function connect(client: ClientSession, admission: Admission): Promise<ReplyStep> {
+export async function connect(
+  client: ClientSession,
+  asked: Admission | Promise<Admission>,
+): Promise<ReplyStep> {
+  const admission = await known(client, asked)
+  if (typeof admission !== 'string') return admission
   const { settings, hooks } = client.policy
   if (client.service.isDraining)
     return sayAndClose(reply(421, '4.3.2', `${settings.hostname} is about to stop`))
@@ -20,6 +34,21 @@ export async function connect(client: ClientSession, admission: Admission): Prom
   if (refusal !== null) return refuseFor(client, 'connect', { ...refusal, disconnect: true })
   client.afterConnect = { owed, holds: holdReasons(actions) }
   return say(reply(220, null, `${settings.hostname} ESMTP`))
+}
+
+/** A limit that cannot be looked up lets nobody in, and nobody is to blame. */
+async function known(
+  client: ClientSession,
+  asked: Admission | Promise<Admission>,
+): Promise<Admission | ReplyStep> {
+  try {
+    return await asked
+  } catch (error) {
+    const { log } = client.service.parts
+    const reason = String(error)
+    log.error('local-trouble', { session: client.id, hook: 'connect', trouble: 'unavailable', reason })
+    return refuse(client, UNCOUNTED)
+  }
 }
 
 function overLimit(client: ClientSession, limit: Exclude<Admission, 'admitted'>): ReplyStep {

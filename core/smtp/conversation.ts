@@ -28,7 +28,7 @@ import { VIOLATIONS } from './violations.ts'
 export class Conversation implements Dialogue {
   readonly #client: ClientSession
   readonly #service: SmtpService
-  readonly #admission: Admission
+  readonly #admission: Admission | Promise<Admission>
   /** Why we ended the connection; '' when the client did. */
   #ending = ''
 
@@ -36,6 +36,8 @@ export class Conversation implements Dialogue {
     this.#service = service
     this.#client = new ClientSession(service, id, client, listener)
     this.#admission = service.connections.enter(client.network, this.#client.facts.trusted)
+    // Said at the greeting, which a client that breaks off its TLS handshake does not live to hear.
+    if (this.#admission instanceof Promise) this.#admission.catch(() => {})
     service.counters.sessions++
   }
 
@@ -93,7 +95,7 @@ export class Conversation implements Dialogue {
     const { state } = client
     client.left()
     if (state.phase === 'message') void state.incoming.abandon()
-    if (this.#admission === 'admitted') this.#service.connections.leave(client.facts.client.network)
+    this.#leave()
     const by = this.#ending || cause || 'client'
     client.record.step('disconnected', { by })
     const { clock, log } = this.#service.parts
@@ -106,6 +108,17 @@ export class Conversation implements Dialogue {
       by,
       durationMs: Math.round(clock.monotonic() - client.startedAt),
     })
+  }
+
+  /** Gives back what was taken, or is about to be: the answer may come later than the client's end. */
+  #leave(): void {
+    const { network } = this.#client.facts.client
+    const leave = (admission: Admission): void => {
+      if (admission === 'admitted') this.#service.connections.leave(network)
+    }
+    // One that failed took nothing, and was told to whoever was still there.
+    if (this.#admission instanceof Promise) this.#admission.then(leave, () => {})
+    else leave(this.#admission)
   }
 
   #run(verb: Verb, argument: string): Step | Promise<Step> {

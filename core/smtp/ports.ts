@@ -5,6 +5,7 @@ import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
+import type { Concurrency } from '../state/concurrency.ts'
 import type { PolicyParts } from './policy.ts'
 
 /** Whoever takes over what we promised a client. */
@@ -85,6 +86,8 @@ export interface SmtpParts {
   readonly readChunk: ReadChunk
   readonly freeSpace: FreeSpace
   readonly newQueueId: () => string
+  /** What counts connections; without it only those of this process count. */
+  readonly concurrency?: Concurrency
   readonly clock: Clock
   readonly log: Log
 }

@@ -1,5 +1,6 @@
 /** What all conversations of a server share. */
 
+import { LocalConcurrency } from '../state/concurrency.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { Policy, type PolicyParts } from './policy.ts'
 import type { SmtpParts } from './ports.ts'
@@ -15,7 +16,10 @@ export class SmtpService {
   constructor(parts: SmtpParts) {
     this.parts = parts
     this.#policy = new Policy(parts.policy)
-    this.connections = new ConnectionCounts(parts.policy.settings.limits)
+    this.connections = new ConnectionCounts(
+      parts.policy.settings.limits,
+      parts.concurrency ?? new LocalConcurrency(),
+    )
   }
 
   /** In force now; transactions that began under another one keep that. */

@@ -12,6 +12,8 @@ import {
   type Verification,
   Verifier,
 } from '../../../core/credentials/verifier.ts'
+import { StoreFault } from '../../../core/state/store-fault.ts'
+import { LocalTallies, type Tallies } from '../../../core/state/tallies.ts'
 import { cheapUser } from './cheap-user.ts'
 import { StandingClock } from './standing-clock.ts'
 
@@ -273,4 +275,40 @@ test('closing closes the threads', async () => {
   const { verifier, check } = stand()
   await verifier.close()
   assert.ok(check.isClosed)
+})
+
+test('failures are counted with those of other workers', async () => {
+  const clock = new StandingClock()
+  const tallies = new LocalTallies(() => clock.monotonic())
+  const users = new Map([[BOB.name, BOB]])
+  const waits = new WatchedWait()
+  const options = { clock, tallies, check: new WatchedCheck(), wait: waits.wait, users: () => users }
+  const [one, other] = [new Verifier(options), new Verifier(options)]
+  for (let i = 0; i < 3; i++) await one.verify(attempt({ password: 'x' }))
+  assert.deepEqual(await other.verify(attempt({ password: 'x' })), wrong(4, 4))
+  assert.deepEqual(waits.delays, [1_000])
+})
+
+test('while failures cannot be counted nobody is verified, and no turn is lost', async () => {
+  const clock = new StandingClock()
+  const users = new Map([[BOB.name, BOB]])
+  const check = new WatchedCheck()
+  const reason = 'the keeper is gone'
+  let isGone = true
+  const local = new LocalTallies(() => clock.monotonic())
+  const answer = async <T>(counts: T): Promise<T> => {
+    if (isGone) throw new StoreFault('unavailable', reason)
+    return counts
+  }
+  const tallies: Tallies = {
+    add: (keys) => answer(local.add(keys)),
+    counts: (keys) => answer(local.counts(keys)),
+    clear: (keys) => answer(local.clear(keys)),
+  }
+  const verifier = new Verifier({ clock, tallies, check, users: () => users })
+  for (let i = 0; i < MAX_AT_ONCE + 1; i++)
+    assert.deepEqual(await verifier.verify(attempt()), { kind: 'unavailable', reason })
+  assert.equal(check.asked.length, 0)
+  isGone = false
+  assert.deepEqual(await verifier.verify(attempt()), VERIFIED)
 })

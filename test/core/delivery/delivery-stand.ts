@@ -30,6 +30,8 @@ export interface StandOptions {
   /** Puts itself between deliverer and store. */
   readonly store?: (store: QueueStore) => QueueStore
   readonly clock?: Clock
+  /** Workers that share the bounds of a site. */
+  readonly workers?: number
   /** Where notices go; nowhere unless told, so that what fails is held. */
   readonly routeNotice?: RouteNotice
 }
@@ -80,6 +82,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     notices,
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
+    workers: options.workers ?? 1,
   })
   deliverer.start()
   t.after(async () => {

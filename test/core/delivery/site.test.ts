@@ -39,6 +39,15 @@ describe('a site', { concurrency: 4 }, () => {
     assert.equal(remote.mostOpen, 5)
   })
 
+  test('several workers share the connections of a site', async (t) => {
+    const remote = await remoteFor(t, ({ verb }) => (verb === 'dot' ? { delayMs: 50 } : undefined))
+    const stand = await standFor(t, { site: { maxConnections: 5 }, workers: 2 })
+    await Promise.all(Array.from({ length: 60 }, (_, i) => stand.accept(remote.route, [`r${i}@remote.test`])))
+    await stand.settled()
+    assert.equal(remote.accepted.length, 60)
+    assert.equal(remote.mostOpen, 3)
+  })
+
   test('a kept connection the remote has closed costs no deferral', async (t) => {
     const remote = await remoteFor(t, ({ verb, transaction, connection }) =>
       verb === 'mail' && transaction === 2 && connection === 1 ? { after: 'drop' } : undefined,

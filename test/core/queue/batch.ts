@@ -1,8 +1,9 @@
 /** A keeper's service without its thread, called with plain objects. */
 import type { TestContext } from 'node:test'
-import type { Answer, Batch, QueueCall, StateCall, WireBytes } from '../../../core/queue/keeper-protocol.ts'
+import { parseCalls } from '../../../core/queue/keeper-parse.ts'
+import type { Answer, QueueCall, StateCall, WireBytes } from '../../../core/queue/keeper-protocol.ts'
 import { packContent } from '../../../core/queue/keeper-protocol.ts'
-import { KeeperService } from '../../../core/queue/keeper-service.ts'
+import { KeeperService, type Peer } from '../../../core/queue/keeper-service.ts'
 import type { Lease, NewMessage } from '../../../core/queue/queue-store.ts'
 import { NOW } from '../../conformance/queue-store/fixture.ts'
 
@@ -23,8 +24,11 @@ export function run(
 ): Outcome[] {
   const numbered = calls.map((call, id) => ({ id, store: isState(call) ? 'state' : 'queue', call }))
   const answers: Answer[] = []
-  const batch: Batch = { text: JSON.stringify(numbered), parts }
-  service.run([batch], ({ text }) => answers.push(...(JSON.parse(text) as Answer[])))
+  const peer: Peer = {
+    owner: 'worker-1',
+    answer: ({ text }) => answers.push(...(JSON.parse(text) as Answer[])),
+  }
+  service.run([{ peer, calls: parseCalls(JSON.stringify(numbered)), parts }])
   return calls.map((_, id) => {
     const answer = answers.find((candidate) => candidate.id === id)
     if (answer === undefined) throw new Error(`no answer to call ${id}`)

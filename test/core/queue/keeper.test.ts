@@ -11,12 +11,18 @@ import { StoreFault } from '../../../core/queue/queue-store.ts'
 import { BODY, HEAD, isFault, newMessage } from '../../conformance/queue-store/fixture.ts'
 import { KEEPER_ENTRY, openKeeper, temporaryDirectory } from './store-under-test.ts'
 
-function recordingClient(): { client: KeeperClient; batches: Batch[] } {
+function recordingClient(isFull = (): boolean => false): { client: KeeperClient; batches: Batch[] } {
   const batches: Batch[] = []
   const postMessage = (message: ToKeeper): void => {
     if (message.kind === 'calls') batches.push(message.batch)
   }
-  return { client: new KeeperClient({ postMessage }), batches }
+  const port = {
+    postMessage,
+    get isFull() {
+      return isFull()
+    },
+  }
+  return { client: new KeeperClient(port), batches }
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -37,6 +43,42 @@ test('the calls of one turn are one message, their octets one buffer', async () 
   assert.equal(batches[0]?.parts[0]?.byteLength, 2 * (HEAD.byteLength + BODY.byteLength))
   client.end(new StoreFault('unavailable', 'over'))
   await ended
+})
+
+test('a turn with much to say says it in several messages', async () => {
+  const { client, batches } = recordingClient()
+  const store = new KeeperQueueStore(client, async () => {})
+  const content = { kind: 'inline', bytes: Buffer.alloc(1024 * 1024) } as const
+  const stored = { head: HEAD, content, contentOffset: 0 }
+  const adding = Array.from({ length: 9 }, (_, number) => store.add(newMessage(number, { stored }), null))
+  const counting = Array.from({ length: 1_001 }, () => store.counts())
+  const ended = Promise.allSettled([...adding, ...counting])
+  await nextTurn()
+  const sent = batches.map(({ text, parts }) => [
+    (JSON.parse(text) as Call[]).length,
+    parts.reduce((sum, { byteLength }) => sum + byteLength, 0) > 4 * 1024 * 1024,
+  ])
+  assert.deepEqual(sent, [
+    [4, true],
+    [4, true],
+    [1_000, false],
+    [2, false],
+  ])
+  client.end(new StoreFault('unavailable', 'over'))
+  await ended
+})
+
+test('while too much waits to be sent calls are rejected, and their octets forgotten', async () => {
+  let isFull = true
+  const { client, batches } = recordingClient(() => isFull)
+  const store = new KeeperQueueStore(client, async () => {})
+  await assert.rejects(store.add(newMessage(1), null), isFault('unavailable'))
+  isFull = false
+  const adding = assert.rejects(store.add(newMessage(2), null), isFault('unavailable'))
+  await nextTurn()
+  assert.equal(batches[0]?.parts[0]?.byteLength, HEAD.byteLength + BODY.byteLength)
+  client.end(new StoreFault('unavailable', 'over'))
+  await adding
 })
 
 test('an end of the keeper rejects whoever waits, and whoever comes later', async () => {

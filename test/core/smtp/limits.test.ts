@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConnectionCounts } from '../../../core/smtp/connection-counts.ts'
 import { SessionBudget } from '../../../core/smtp/limits.ts'
+import { LocalConcurrency } from '../../../core/state/concurrency.ts'
 
 const limits = {
   messageBytes: 1_000,
@@ -14,8 +15,8 @@ const limits = {
 }
 
 test('connections are counted in all and by network, refused ones are not, and they are given back', () => {
-  const counts = new ConnectionCounts(limits)
-  const enter = (network: string): string => counts.enter(network, false)
+  const counts = new ConnectionCounts(limits, new LocalConcurrency())
+  const enter = (network: string): unknown => counts.enter(network, false)
   assert.deepEqual(['a', 'a', 'a', 'a'].map(enter), [
     'admitted',
     'admitted',
@@ -28,7 +29,7 @@ test('connections are counted in all and by network, refused ones are not, and t
 })
 
 test('a trusted client has no limit by network, and the one in all', () => {
-  const counts = new ConnectionCounts(limits)
+  const counts = new ConnectionCounts(limits, new LocalConcurrency())
   const entered = [1, 2, 3, 4].map(() => counts.enter('a', true))
   assert.deepEqual(entered, ['admitted', 'admitted', 'admitted', 'connections'])
 })
@@ -75,7 +76,7 @@ test('limits that are off are Infinity and never reached', () => {
     connectionsPerNetwork: Infinity,
     errorsPerSession: Infinity,
   }
-  const counts = new ConnectionCounts(off)
+  const counts = new ConnectionCounts(off, new LocalConcurrency())
   const budget = new SessionBudget(off, false)
   for (let i = 0; i < 1_000; i++) {
     assert.equal(counts.enter('a', false), 'admitted')

@@ -57,8 +57,8 @@ export interface TestServerOptions {
   readonly listener?: Listener
   readonly tls?: ServerCertificate
   readonly credentials?: Credentials
-  /** Parts that are not in memory. */
-  readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk'>>
+  /** Parts that are not in memory, or counted by somebody else. */
+  readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency'>>
 }
 
 export interface LogLine {

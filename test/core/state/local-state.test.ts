@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import type { StateStore } from '../../../core/state/state-store.ts'
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../../../core/state/state-store.ts'
-import { openService } from '../queue/batch.ts'
+import { openService, run } from '../queue/batch.ts'
 import { openKeeper, temporaryDirectory } from '../queue/store-under-test.ts'
 
 const NOW = 1_700_000_000_000
@@ -85,23 +85,18 @@ test('values survive a restart of the keeper', async (t) => {
 
 test('what is over is deleted in steps, and nothing else', async (t) => {
   const service = openService(t, await temporaryDirectory(t))
-  const calls = Array.from({ length: 1200 }, (_, id) => ({
-    id,
-    store: 'state',
-    call: { name: 'set', arguments: { key: `key${id}`, value: 'v', expiresAt: id < 1100 ? NOW : LATER } },
-  }))
-  service.run([{ text: JSON.stringify(calls), parts: [] }], () => {})
+  const keys = Array.from({ length: 1200 }, (_, number) => `key${number}`)
+  const set = keys.map((key, number) => {
+    const expiresAt = number < 1100 ? NOW : LATER
+    return { name: 'set', arguments: { key, value: 'v', expiresAt } } as const
+  })
+  run(service, set)
   const left = (): number => {
-    let answer = ''
-    const asked = calls.map(({ id }) => ({
-      id,
-      store: 'state',
-      call: { name: 'get', arguments: { key: `key${id}`, now: 0 } },
-    }))
-    service.run([{ text: JSON.stringify(asked), parts: [] }], ({ text }) => {
-      answer = text
-    })
-    return (JSON.parse(answer) as { value: unknown }[]).filter(({ value }) => value !== null).length
+    const got = run(
+      service,
+      keys.map((key) => ({ name: 'get', arguments: { key, now: 0 } }) as const),
+    )
+    return got.filter((outcome) => 'value' in outcome && outcome.value !== null).length
   }
   assert.equal(service.purge(NOW), true)
   assert.equal(left(), 700)
