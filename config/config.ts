@@ -30,6 +30,8 @@ export interface Config {
   readonly record: { readonly sessions: number }
   readonly log: { readonly level: LogLevel }
   readonly stopTimeoutMs: number
+  /** Processes that receive and deliver mail. */
+  readonly workers: number
 }
 
 export interface HostPort {

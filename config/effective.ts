@@ -35,6 +35,8 @@ const LIMITS_OFF = {
   idle: SETTINGS.properties.limits.properties.idle.default,
 } as const
 
+const MAX_WORKERS = SETTINGS.properties.workers.maximum
+
 /** The file with every default applied. */
 export type Settings = FromSchema<typeof SETTINGS>
 
@@ -45,12 +47,14 @@ export interface Surroundings {
   readonly folder: string
   /** The machine's own name. */
   readonly systemName: string
+  /** Threads the machine runs at once. */
+  readonly processors: number
   /** `file:line:column` of a setting. */
   readonly placeOf: (path: SettingPath) => string
 }
 
 export function toConfig(settings: Settings, surroundings: Surroundings): Config {
-  const { file, folder, systemName } = surroundings
+  const { file, folder, systemName, processors } = surroundings
   const { store, admin, outbound, relay } = settings
   const tls = toTls(settings, surroundings)
   return {
@@ -76,6 +80,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     record: { sessions: settings.record.sessions },
     log: { level: settings.log.level },
     stopTimeoutMs: durationMs(settings.stopTimeout),
+    workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
   }
 }
 

@@ -101,6 +101,11 @@ export const FORMATS = {
     misfit: (text) => (isName(text) ? null : { code: 'P1132', reason: null }),
   },
   path: { expected: 'a path', example: './var', misfit: whyNotPath },
+  auto: {
+    expected: 'auto or a number',
+    example: 'auto',
+    misfit: (text) => (text === 'auto' ? null : { code: 'P1106', reason: null }),
+  },
   off: {
     expected: 'off or a group of settings',
     example: 'off',

@@ -1,5 +1,5 @@
 /** The configuration file, from its path to a Config, or everything that is wrong with it. */
-import { hostname } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Config } from './config.ts'
 import { findConflicts } from './conflicts.ts'
@@ -67,7 +67,8 @@ export function parseConfig(
   const problems = source.problems()
   if (problems.length > 0) return { ok: false, problems }
   const placeOf = (path: Finding['path']) => source.place(places.value(path)[0])
-  const config = toConfig(data as Settings, { file: resolve(file), folder, systemName, placeOf })
+  const processors = availableParallelism()
+  const config = toConfig(data as Settings, { file: resolve(file), folder, systemName, processors, placeOf })
   return { ok: true, config, secrets }
 }
 

@@ -328,8 +328,11 @@ export const SETTINGS = {
       default: '30s',
     },
     workers: {
-      description: 'Processes that receive and deliver mail, or `auto`.',
-      notBuilt: { except: [1], remedy: 'use "workers: 1"' },
+      description: 'Processes that receive and deliver mail; `auto`: as many as the machine runs at once.',
+      type: ['integer', 'string'],
+      format: 'auto',
+      minimum: 1,
+      maximum: 64,
       default: 1,
     },
     tls: certificate,

@@ -49,6 +49,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     record: config.record,
     log: config.log,
     stopTimeout: formatDuration(config.stopTimeoutMs),
+    workers: config.workers,
   }
   return maskSecrets(shown, secrets) as Record<string, unknown>
 }

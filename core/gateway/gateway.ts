@@ -1,6 +1,6 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
-import type { Config, ListenerConfig } from '../../config/config.ts'
+import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
@@ -11,18 +11,20 @@ import { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
 import type { GatewaySummary } from '../process/messages.ts'
 import { FreeSpace } from '../queue/free-space.ts'
-import { type Keeper, startKeeper } from '../queue/keeper.ts'
 import { Queue } from '../queue/queue.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
-import { createSpool, type Spool } from '../queue/spool.ts'
+import type { Spool } from '../queue/spool.ts'
 import { contentChunk } from '../queue/stored-content.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl, type GatewayParts } from './control.ts'
 import { type GenerationSource, type Lasting, openGeneration } from './generation.ts'
 import { Generations } from './generations.ts'
+import { openStore } from './store.ts'
 
 export interface GatewayOptions {
+  /** Socket of the keeper's process; null: this worker is alone and has a thread for it. */
+  readonly keeperSocket: string | null
   readonly log: Log
   readonly clock: Clock
 }
@@ -46,22 +48,29 @@ export interface Gateway {
   stop(timeoutMs: number): Promise<void>
 }
 
-const KEEPER_ENTRY = new URL('../process/keeper.ts', import.meta.url)
 const BACKLOG = 1024
 /** Of the time to stop: for clients, before deliveries are broken off. */
 const CLIENTS_SHARE = 0.5
 
-/** @throws StoreFault when the store cannot be opened; problems of plugins are returned */
+/** @throws StoreFault when the keeper dies over it; problems of store and plugins are returned */
 export async function createGateway(
   source: GenerationSource,
   sockets: readonly GatewaySocket[],
-  { log, clock }: GatewayOptions,
+  { keeperSocket, log, clock }: GatewayOptions,
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
   const { config } = source
-  const store = await openStore(config, log)
+  const owner = `worker-${process.pid}-${clock.now()}`
+  // Work may be announced before there is anybody to do it, who looks for some when he starts.
+  let onWork = (): void => {}
+  const store = await openStore(config.store.directory, {
+    owner,
+    keeperSocket,
+    onWork: () => onWork(),
+    log,
+  })
   if ('problems' in store) return store
   const { keeper, spool } = store
-  const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
+  const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
     keeper,
     records: new DecisionRecords(config.record.sessions, clock),
@@ -78,10 +87,8 @@ export async function createGateway(
   }
   const generations = new Generations(first, lasting)
   const parts = compose(generations, { lasting, queue, spool })
-  // The lock is ours alone, so whoever held leases is gone: its work is due at once.
-  const reclaimed = await keeper.queue.reclaim(null)
   const counts = await keeper.queue.counts()
-  if (reclaimed > 0) log.info('leases-reclaimed', { recipients: reclaimed })
+  onWork = () => parts.deliverer.kick()
   parts.deliverer.start()
   const servers = await listen(parts, sockets)
   const control = createGatewayControl(parts)
@@ -99,30 +106,6 @@ export async function createGateway(
   }
 }
 
-async function openStore(
-  config: Config,
-  log: Log,
-): Promise<{ keeper: Keeper; spool: Spool } | { readonly problems: readonly Problem[] }> {
-  const { directory } = config.store
-  try {
-    const keeper = await startKeeper({
-      entry: KEEPER_ENTRY,
-      directory,
-      // Without its store a worker can promise nothing: the next one starts afresh.
-      onDeath: (fault) => {
-        log.error('keeper-died', { reason: fault.message })
-        process.exit(1)
-      },
-    })
-    return { keeper, spool: await sweptSpool(directory, keeper, log) }
-  } catch (error) {
-    const message = `The store cannot be opened: ${(error as Error).message}.`
-    const remedy =
-      'check the permissions of the folder and the space on its volume; store.directory names another'
-    return { problems: [{ code: 'P3022', place: directory, message, remedy }] }
-  }
-}
-
 /** What is made once and knows of generations only by the one in force. */
 function compose(
   generations: Generations,
@@ -134,6 +117,7 @@ function compose(
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
+    workers: config.workers,
     next: { hostname: config.hostname, nextHops: generations.current.nextHops },
     clock,
     log,
@@ -186,13 +170,6 @@ async function accept(message: NewMessage, queue: Queue, deliverer: Deliverer): 
   const hasRoom = leaving.every(({ route }) => deliverer.hasRoomFor(route, sizeBytes))
   deliverer.offer(await queue.accept(message, hasRoom), message.stored)
   if (!hasRoom) for (const { route } of leaving) deliverer.kick(route)
-}
-
-async function sweptSpool(directory: string, keeper: Keeper, log: Log): Promise<Spool> {
-  const spool = await createSpool(directory)
-  const removed = await spool.sweep((ids) => keeper.queue.stored(ids))
-  if (removed > 0) log.info('spool-swept', { removed })
-  return spool
 }
 
 /** The supervisor's sockets, from now on accepted from here. */

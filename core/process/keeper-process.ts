@@ -1,88 +1,143 @@
-/**
- * Entry of a keeper's process: owns the local databases of a gateway with several workers, which connect to its socket.
- * Forked by the supervisor, who holds the store's lock; it ends with it, not with a signal.
- */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { whyNotSocketPath } from '../admin/socket-path.ts'
-import { createLog, type Log, type LogLevel } from '../observe/log.ts'
-import { KeeperServer } from '../queue/keeper-server.ts'
-import { KeeperService } from '../queue/keeper-service.ts'
-import { startUpkeep } from '../queue/keeper-upkeep.ts'
-import { createSpool } from '../queue/spool.ts'
-import { storeFault } from '../state/store-fault.ts'
+/** The supervisor's view of the keeper of several workers: forked before them, replaced when it dies, closed last. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import type { Problem } from '../../config/problem.ts'
+import type { Log } from '../observe/log.ts'
 import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
+import { RespawnDelay } from './respawn-delay.ts'
 
-const SOCKET_FILE = 'keeper.sock'
+const ENTRY = join(import.meta.dirname, 'keeper.ts')
+/** From its fork until workers may connect; opening a large store is part of it. */
+const READY_MS = 120_000
+/** To answer what was asked for and close the databases. */
+const CLOSE_MS = 10_000
 
-let close: (() => Promise<void>) | null = null
+export class KeeperProcess {
+  readonly #settings: Pick<Config, 'store' | 'log'>
+  readonly #log: Log
+  readonly #delay = new RespawnDelay()
+  #child: ChildProcess | null = null
+  #bornAt = 0
+  #isReady = false
+  #isClosing = false
+  #respawn: NodeJS.Timeout | null = null
+  /** Where workers connect to, when there is somebody. */
+  #socketPath = Promise.withResolvers<string>()
+  /** Waits for the first start. */
+  #onStarted: ((problems: readonly Problem[]) => void) | null = null
 
-// Mail is nobody else's to read, whatever the mode of the folders it lies in.
-process.umask(0o077)
-// The supervisor decides when a keeper ends: after the workers, who settle until their last moment.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-// Without a supervisor nobody holds the store's lock. What was answered is on the disk.
-process.on('disconnect', () => process.exit(0))
-process.on('message', (message: ToKeeperProcess) => {
-  if (message.type === 'close') void close?.().then(() => process.exit(0))
-})
-
-const [, , directory = '', logLevel = 'info'] = process.argv
-const log = createLog(logLevel as LogLevel, { process: 'keeper', pid: process.pid })
-try {
-  const { server, socketPath, stop } = await open(directory, log)
-  close = async () => {
-    await server.close()
-    await stop()
+  constructor(settings: Pick<Config, 'store' | 'log'>, log: Log) {
+    this.#settings = settings
+    this.#log = log
   }
-  tell({ type: 'ready', socketPath })
-} catch (error) {
-  const { code, message } = storeFault(error)
-  tell({ type: 'refused', code, message }, () => process.exit(1))
-}
 
-interface Opened {
-  readonly server: KeeperServer
-  readonly socketPath: string
-  /** To be called when the server is closed. */
-  readonly stop: () => Promise<void>
-}
-
-/** @throws StoreFault, or an error of the file system */
-async function open(store: string, keeperLog: Log): Promise<Opened> {
-  const service = new KeeperService(store, Date.now())
-  // The store's lock is our supervisor's, so whoever held leases or wrote files is gone: before anybody takes mail.
-  const recipients = Number(service.ask({ name: 'reclaim', arguments: { owner: null } }))
-  if (recipients > 0) keeperLog.info('leases-reclaimed', { recipients })
-  const spool = await createSpool(store)
-  const removed = await spool.sweep(async (messages) => {
-    return service.ask({ name: 'stored', arguments: { messages } }) as readonly string[]
-  })
-  if (removed > 0) keeperLog.info('spool-swept', { removed })
-  const server = new KeeperServer(service, keeperLog)
-  const socketPath = await placeForSocket(store)
-  await server.listen(socketPath)
-  await chmod(socketPath, 0o600)
-  const stopUpkeep = startUpkeep(service, store)
-  const stop = async (): Promise<void> => {
-    await stopUpkeep()
-    // The last connection to close makes the last checkpoint.
-    service.close()
-    if (dirname(socketPath) !== store) await rm(dirname(socketPath), { recursive: true, force: true })
+  get pid(): number | null {
+    return this.#child?.pid ?? null
   }
-  return { server, socketPath, stop }
+
+  /** The first start: a store that cannot be opened is a problem then. Later deaths are made good without asking. */
+  start(): Promise<readonly Problem[]> {
+    return new Promise((resolve) => {
+      this.#onStarted = resolve
+      this.#fork()
+    })
+  }
+
+  /** Where workers connect to; resolves when there is a keeper. */
+  socketPath(): Promise<string> {
+    return this.#socketPath.promise
+  }
+
+  /** After the workers: they settle until their last moment. */
+  close(): Promise<void> {
+    this.#isClosing = true
+    if (this.#respawn !== null) clearTimeout(this.#respawn)
+    const child = this.#child
+    if (child === null) return Promise.resolve()
+    return new Promise((resolve) => {
+      const killer = setTimeout(() => {
+        this.#log.warn('keeper-killed', { pid: child.pid, reason: 'it did not close in time' })
+        child.kill('SIGKILL')
+      }, CLOSE_MS)
+      child.once('exit', () => {
+        clearTimeout(killer)
+        resolve()
+      })
+      child.send({ type: 'close' } satisfies ToKeeperProcess, onSent)
+    })
+  }
+
+  #fork(): void {
+    this.#bornAt = performance.now()
+    const { store, log } = this.#settings
+    try {
+      this.#child = fork(ENTRY, [store.directory, log.level], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      })
+    } catch (error) {
+      return this.#exited((error as Error).message)
+    }
+    this.#watch(this.#child)
+  }
+
+  #watch(child: ChildProcess): void {
+    const tooLate = setTimeout(() => child.kill('SIGKILL'), READY_MS)
+    child.on('message', (message) => {
+      clearTimeout(tooLate)
+      this.#hear(message as FromKeeperProcess)
+    })
+    child.on('exit', (code, signal) => {
+      clearTimeout(tooLate)
+      this.#exited(signal ?? `exit code ${code}`)
+    })
+    child.on('error', (error) => {
+      // One that never came to life has no exit.
+      if (child.pid === undefined) this.#exited(error.message)
+    })
+  }
+
+  #hear(message: FromKeeperProcess): void {
+    if (message.type === 'refused') return this.#refused(message.message)
+    if (this.#onStarted === null) this.#log.info('keeper-started', { pid: this.#child?.pid })
+    this.#isReady = true
+    this.#socketPath.resolve(message.socketPath)
+    this.#settleStart([])
+  }
+
+  /** It exits, and is replaced unless it was the first. */
+  #refused(reason: string): void {
+    if (this.#onStarted === null) this.#log.error('keeper-refused', { reason })
+    else this.#settleStart([notOpened(this.#settings.store.directory, reason)])
+  }
+
+  #settleStart(problems: readonly Problem[]): void {
+    const settle = this.#onStarted
+    this.#onStarted = null
+    this.#isClosing ||= problems.length > 0
+    settle?.(problems)
+  }
+
+  #exited(reason: string): void {
+    this.#child = null
+    if (this.#isClosing) return
+    if (this.#onStarted !== null)
+      return this.#settleStart([notOpened(this.#settings.store.directory, `the keeper ended (${reason})`)])
+    if (this.#isReady) this.#socketPath = Promise.withResolvers()
+    this.#isReady = false
+    const delayMs = this.#delay.after(performance.now() - this.#bornAt)
+    this.#log.error('keeper-died', { reason, restartInMs: delayMs })
+    this.#respawn = setTimeout(() => this.#fork(), delayMs)
+  }
 }
 
-/** In the store's folder, which is private; where that makes the path too long, in a private folder of its own. */
-async function placeForSocket(store: string): Promise<string> {
-  const path = join(store, SOCKET_FILE)
-  if (whyNotSocketPath(path) !== null) return join(await mkdtemp(join(tmpdir(), 'postern-')), SOCKET_FILE)
-  // A predecessor that was killed left it.
-  await rm(path, { force: true })
-  return path
+/** The databases of a store cannot be opened. */
+export function notOpened(directory: string, reason: string): Problem {
+  const message = `The store cannot be opened: ${reason}.`
+  const remedy =
+    'check the permissions of the folder and the space on its volume; store.directory names another'
+  return { code: 'P3022', place: directory, message, remedy }
 }
 
-function tell(message: FromKeeperProcess, told?: () => void): void {
-  process.send?.(message, undefined, undefined, told)
-}
+/** A failed send is followed by the exit, which is where it is dealt with. */
+function onSent(): void {}

@@ -1,74 +1,88 @@
 /**
- * The keeper thread: owns the local databases of a gateway with one worker. Everything that arrived while the last
- * transaction was being synced shares the next one. A second thread makes the checkpoints.
+ * Entry of a keeper's process: owns the local databases of a gateway with several workers, which connect to its socket.
+ * Forked by the supervisor, who holds the store's lock; it ends with it, not with a signal.
  */
-import type { MessagePort } from 'node:worker_threads'
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import type { Batch, Call, FromKeeper, KeeperSettings, ToKeeper } from '../queue/keeper-protocol.ts'
-import type { Arrival, Peer } from '../queue/keeper-service.ts'
-import { KeeperService, TRANSACTION_BYTES } from '../queue/keeper-service.ts'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { whyNotSocketPath } from '../admin/socket-path.ts'
+import { createLog, type Log, type LogLevel } from '../observe/log.ts'
+import { KeeperServer } from '../queue/keeper-server.ts'
+import { KeeperService } from '../queue/keeper-service.ts'
 import { startUpkeep } from '../queue/keeper-upkeep.ts'
+import { createSpool } from '../queue/spool.ts'
 import { storeFault } from '../state/store-fault.ts'
+import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
 
-if (parentPort !== null) start(parentPort, workerData as KeeperSettings)
+const SOCKET_FILE = 'keeper.sock'
 
-function start(port: MessagePort, { directory }: KeeperSettings): void {
-  let service: KeeperService
-  try {
-    service = new KeeperService(directory, Date.now())
-  } catch (error) {
-    const { code, message } = storeFault(error)
-    say(port, { kind: 'refused', code, message })
-    return
+let close: (() => Promise<void>) | null = null
+
+// Mail is nobody else's to read, whatever the mode of the folders it lies in.
+process.umask(0o077)
+// The supervisor decides when a keeper ends: after the workers, who settle until their last moment.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+// Without a supervisor nobody holds the store's lock. What was answered is on the disk.
+process.on('disconnect', () => process.exit(0))
+process.on('message', (message: ToKeeperProcess) => {
+  if (message.type === 'close') void close?.().then(() => process.exit(0))
+})
+
+const [, , directory = '', logLevel = 'info'] = process.argv
+const log = createLog(logLevel as LogLevel, { process: 'keeper', pid: process.pid })
+try {
+  const { server, socketPath, stop } = await open(directory, log)
+  close = async () => {
+    await server.close()
+    await stop()
   }
-  const stopUpkeep = startUpkeep(service, directory)
-  const peer: Peer = { owner: 'worker', answer: (batch) => say(port, { kind: 'answers', batch }) }
-  const onMessage = (first: ToKeeper): void => {
-    const { batches, isClosing } = drain(port, first)
-    service.run(batches.map((batch) => arrivalOf(peer, batch)))
-    if (!isClosing) return
-    port.off('message', onMessage)
-    void stop(port, service, stopUpkeep)
+  tell({ type: 'ready', socketPath })
+} catch (error) {
+  const { code, message } = storeFault(error)
+  tell({ type: 'refused', code, message }, () => process.exit(1))
+}
+
+interface Opened {
+  readonly server: KeeperServer
+  readonly socketPath: string
+  /** To be called when the server is closed. */
+  readonly stop: () => Promise<void>
+}
+
+/** @throws StoreFault, or an error of the file system */
+async function open(store: string, keeperLog: Log): Promise<Opened> {
+  const service = new KeeperService(store, Date.now())
+  // The store's lock is our supervisor's, so whoever held leases or wrote files is gone: before anybody takes mail.
+  const recipients = Number(service.ask({ name: 'reclaim', arguments: { owner: null } }))
+  if (recipients > 0) keeperLog.info('leases-reclaimed', { recipients })
+  const spool = await createSpool(store)
+  const removed = await spool.sweep(async (messages) => {
+    return service.ask({ name: 'stored', arguments: { messages } }) as readonly string[]
+  })
+  if (removed > 0) keeperLog.info('spool-swept', { removed })
+  const server = new KeeperServer(service, keeperLog)
+  const socketPath = await placeForSocket(store)
+  await server.listen(socketPath)
+  await chmod(socketPath, 0o600)
+  const stopUpkeep = startUpkeep(service, store)
+  const stop = async (): Promise<void> => {
+    await stopUpkeep()
+    // The last connection to close makes the last checkpoint.
+    service.close()
+    if (dirname(socketPath) !== store) await rm(dirname(socketPath), { recursive: true, force: true })
   }
-  port.on('message', onMessage)
-  say(port, { kind: 'ready' })
+  return { server, socketPath, stop }
 }
 
-function arrivalOf(peer: Peer, { text, parts }: Batch): Arrival {
-  return { peer, calls: JSON.parse(text) as Call[], parts }
+/** In the store's folder, which is private; where that makes the path too long, in a private folder of its own. */
+async function placeForSocket(store: string): Promise<string> {
+  const path = join(store, SOCKET_FILE)
+  if (whyNotSocketPath(path) !== null) return join(await mkdtemp(join(tmpdir(), 'postern-')), SOCKET_FILE)
+  // A predecessor that was killed left it.
+  await rm(path, { force: true })
+  return path
 }
 
-/** Takes what has arrived meanwhile. */
-function drain(port: MessagePort, first: ToKeeper): { batches: Batch[]; isClosing: boolean } {
-  const batches: Batch[] = []
-  let bytes = 0
-  let next: ToKeeper | undefined = first
-  while (next !== undefined) {
-    if (next.kind === 'close') return { batches, isClosing: true }
-    batches.push(next.batch)
-    bytes += next.batch.text.length
-    for (const part of next.batch.parts) bytes += part.byteLength
-    next = bytes < TRANSACTION_BYTES ? received(port) : undefined
-  }
-  return { batches, isClosing: false }
-}
-
-function received(port: MessagePort): ToKeeper | undefined {
-  return receiveMessageOnPort(port)?.message as ToKeeper | undefined
-}
-
-async function stop(
-  port: MessagePort,
-  service: KeeperService,
-  stopUpkeep: () => Promise<void>,
-): Promise<void> {
-  await stopUpkeep()
-  // The last connection to close makes the last checkpoint.
-  service.close()
-  port.close()
-}
-
-function say(port: MessagePort, message: FromKeeper): void {
-  const parts = message.kind === 'answers' ? message.batch.parts : []
-  port.postMessage(message, [...parts])
+function tell(message: FromKeeperProcess, told?: () => void): void {
+  process.send?.(message, undefined, undefined, told)
 }

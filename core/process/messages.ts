@@ -5,7 +5,13 @@ import type { GATEWAY_METHODS, PluginStatus } from '../admin/control.ts'
 import type { GenerationSource } from '../gateway/generation.ts'
 
 export type ToWorker =
-  | { readonly type: 'start'; readonly source: GenerationSource; readonly listeners: number }
+  | {
+      readonly type: 'start'
+      readonly source: GenerationSource
+      readonly listeners: number
+      /** Socket of the keeper's process; null: the worker is alone and has a thread for it. */
+      readonly keeper: string | null
+    }
   /** Carries a listening socket as handle. */
   | { readonly type: 'listener'; readonly config: ListenerConfig }
   | { readonly type: 'stop'; readonly timeoutMs: number }

@@ -28,6 +28,7 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
   admin: ({ admin }) => admin,
   record: ({ record }) => record,
   log: ({ log }) => log,
+  workers: ({ workers }) => workers,
   'queue.lease': ({ queue }) => queue.leaseMs,
 }
 

@@ -14,6 +14,7 @@ import { createLog, type Log } from '../observe/log.ts'
 import { acquireStoreLock, type StoreLock } from '../queue/store-lock.ts'
 import { formatBanner, POSTERN_VERSION } from './banner.ts'
 import { type GatheredControl, gatheredControl } from './gathered-control.ts'
+import { KeeperProcess } from './keeper-process.ts'
 import { type BoundListener, bindListener } from './listener.ts'
 import { Reloading } from './reload.ts'
 import { Workers } from './workers.ts'
@@ -27,6 +28,8 @@ interface Taken {
   lock: StoreLock | null
   readonly listeners: BoundListener[]
   readonly servers: AdminServer[]
+  /** null with one worker, which has a thread for it. */
+  keeper: KeeperProcess | null
   workers: Workers | null
   reloading: Reloading | null
   /** Address of health and metrics, null without them. */
@@ -40,6 +43,7 @@ export async function runSupervisor(config: Config, configFile: string): Promise
     lock: null,
     listeners: [],
     servers: [],
+    keeper: null,
     workers: null,
     reloading: null,
     health: null,
@@ -62,6 +66,7 @@ export async function runSupervisor(config: Config, configFile: string): Promise
     // Ours and the worker's are the same sockets: they refuse clients only when both are closed.
     closeListeners(taken)
     await taken.workers?.stop(config.stopTimeoutMs)
+    await taken.keeper?.close()
     log.info('stopped')
     return EXIT_FINE
   } finally {
@@ -86,13 +91,21 @@ async function start(
   const problems = bindAll(config, taken)
   if (problems.length > 0) return problems
   const source = { number: 1, config, sources }
-  const workers = new Workers(source, 1, taken.listeners, log)
+  const keeper = config.workers > 1 ? new KeeperProcess(config, log) : null
+  taken.keeper = keeper
+  const workers = new Workers(source, {
+    keeper: async () => (keeper === null ? null : await keeper.socketPath()),
+    listeners: taken.listeners,
+    log,
+  })
   taken.workers = workers
   const listening = taken.listeners.map((listener) => listener.config)
   const reloading = new Reloading(configFile, source, listening, workers, log)
   const control = createControl(workers, reloading, { configFile, startedAt, askToStop })
   const unserved = await serveAll(config, control, taken, log)
   if (unserved.length > 0) return unserved
+  const unopened = (await keeper?.start()) ?? []
+  if (unopened.length > 0) return unopened
   const outcome = await workers.start()
   if ('problems' in outcome) return outcome.problems
   taken.reloading = reloading
@@ -179,9 +192,10 @@ async function gatewayStatus(workers: Workers, gathered: GatheredControl): Promi
 }
 
 async function giveBack(taken: Taken): Promise<void> {
-  const { lock, servers, workers } = taken
+  const { lock, servers, keeper, workers } = taken
   // A worker that is still there failed to start, or the stop was cut short; the lock may not go before it.
   await workers?.stop(0)
+  await keeper?.close()
   closeListeners(taken)
   for (const server of servers) await server.close()
   await lock?.release()

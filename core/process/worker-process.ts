@@ -23,9 +23,18 @@ interface Asked {
   readonly timer: NodeJS.Timeout
 }
 
-export class WorkerProcess {
+export interface WorkerOptions {
   /** What it starts with, and starts with again when it dies. */
-  readonly #source: () => GenerationSource
+  readonly source: () => GenerationSource
+  /** Where it finds the keeper, as soon as there is one; null: it is alone and has its own. */
+  readonly keeper: () => Promise<string | null>
+  readonly listeners: readonly BoundListener[]
+  readonly log: Log
+}
+
+export class WorkerProcess {
+  readonly #source: WorkerOptions['source']
+  readonly #keeper: WorkerOptions['keeper']
   readonly #listeners: readonly BoundListener[]
   readonly #log: Log
   readonly #delay = new RespawnDelay()
@@ -40,8 +49,9 @@ export class WorkerProcess {
   #onStarted: ((started: Started) => void) | null = null
   #onGone: (() => void) | null = null
 
-  constructor(source: () => GenerationSource, listeners: readonly BoundListener[], log: Log) {
+  constructor({ source, keeper, listeners, log }: WorkerOptions) {
     this.#source = source
+    this.#keeper = keeper
     this.#listeners = listeners
     this.#log = log
   }
@@ -162,7 +172,7 @@ export class WorkerProcess {
   #hear(message: ToSupervisor): void {
     switch (message.type) {
       case 'here':
-        return this.#equip()
+        return void this.#equip()
       case 'ready':
         this.#ready = true
         if (this.#restarts > 0) this.#log.info('worker-started', { pid: this.#child?.pid })
@@ -184,8 +194,12 @@ export class WorkerProcess {
       this.#log.error('worker-failed', { code, place, reason, remedy })
   }
 
-  #equip(): void {
-    this.#send({ type: 'start', source: this.#source(), listeners: this.#listeners.length })
+  async #equip(): Promise<void> {
+    const child = this.#child
+    const keeper = await this.#keeper()
+    // It may have died while there was no keeper.
+    if (this.#child !== child) return
+    this.#send({ type: 'start', source: this.#source(), listeners: this.#listeners.length, keeper })
     for (const { config, handle } of this.#listeners)
       this.#child?.send({ type: 'listener', config }, handle, onSent)
   }

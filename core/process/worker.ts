@@ -44,10 +44,10 @@ tell({ type: 'here' })
 
 function begin(): void {
   if (starting === null || sockets.length < awaited) return
-  const { source } = starting
+  const { source, keeper: keeperSocket } = starting
   awaited = Number.POSITIVE_INFINITY
   const log = createLog(source.config.log.level, { process: 'worker', pid: process.pid })
-  createGateway(source, sockets, { log, clock: systemClock }).then(
+  createGateway(source, sockets, { keeperSocket, log, clock: systemClock }).then(
     (made) => {
       if ('problems' in made) return fail(made.problems)
       gateway = made

@@ -2,11 +2,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Problem } from '../../config/problem.ts'
 import type { GenerationSource } from '../gateway/generation.ts'
-import type { Log } from '../observe/log.ts'
-import type { BoundListener } from './listener.ts'
 import type { GatewayMethod } from './messages.ts'
 import type { Reloadable } from './reload.ts'
-import { type Started, WorkerProcess } from './worker-process.ts'
+import { type Started, type WorkerOptions, WorkerProcess } from './worker-process.ts'
 
 /** How long a reload waits for a worker that is being replaced, milliseconds. */
 const REPLACED_MS = 10_000
@@ -17,9 +15,11 @@ export class Workers implements Reloadable {
   /** What a worker starts with, a replaced one too. */
   #source: GenerationSource
 
-  constructor(source: GenerationSource, count: number, listeners: readonly BoundListener[], log: Log) {
-    this.#source = source
-    this.#all = Array.from({ length: count }, () => new WorkerProcess(() => this.#source, listeners, log))
+  constructor(first: GenerationSource, options: Omit<WorkerOptions, 'source'>) {
+    this.#source = first
+    const source = (): GenerationSource => this.#source
+    const count = first.config.workers
+    this.#all = Array.from({ length: count }, () => new WorkerProcess({ ...options, source }))
   }
 
   /** Whether somebody takes mail and answers. */

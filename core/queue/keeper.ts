@@ -13,7 +13,7 @@ import type { QueueStore } from './queue-store.ts'
 import { StoreFault } from './queue-store.ts'
 
 export interface KeeperOptions extends KeeperSettings {
-  /** Source of the thread: core/process/keeper.ts. */
+  /** Source of the thread: core/process/keeper-thread.ts. */
   readonly entry: URL
   /** Called once when the keeper ends without having been closed. Whatever waited has been rejected by then. */
   readonly onDeath: (fault: StoreFault) => void

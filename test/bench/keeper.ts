@@ -15,8 +15,8 @@ import { createQueueIds } from '../../core/queue/queue-id.ts'
 import { delivered, HEAD, newMessage } from '../conformance/queue-store/fixture.ts'
 
 const SOURCE = '../../core/process'
-const THREAD = new URL(`${SOURCE}/keeper.ts`, import.meta.url)
-const PROCESS = new URL(`${SOURCE}/keeper-process.ts`, import.meta.url)
+const THREAD = new URL(`${SOURCE}/keeper-thread.ts`, import.meta.url)
+const PROCESS = new URL(`${SOURCE}/keeper.ts`, import.meta.url)
 const BODY_BYTES = 4_000
 const WARM_UP_MS = 1_000
 

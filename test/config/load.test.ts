@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import type { Config } from '../../config/config.ts'
@@ -48,6 +48,7 @@ test('an empty file gives every default', () => {
     record: { sessions: 10_000 },
     log: { level: 'info' },
     stopTimeoutMs: 30_000,
+    workers: 1,
   })
 })
 
@@ -238,3 +239,10 @@ function sentence(file: string): string | undefined {
   const loaded = loadConfig(file, {})
   return loaded.ok ? undefined : loaded.problems[0]?.message
 }
+
+test('workers are a number, or as many as the machine runs at once', () => {
+  assert.equal(load('workers: 3').workers, 3)
+  assert.equal(load('workers: auto').workers, Math.min(availableParallelism(), 64))
+  for (const text of ['workers: 0', 'workers: 65', 'workers: many', 'workers: 1.5', 'workers: [2]'])
+    assert.equal(parseConfig(text, 'postern.yaml', {}).ok, false, text)
+})

@@ -12,13 +12,13 @@ for (const { name, text, report } of mistakes)
   test(`mistake: ${name}`, () => assert.equal(printed(text), report))
 
 test('all mistakes are told at once, in the order of the file', () => {
-  const text = 'workers: 4\nqueue:\n  lease: soon\nhostnme: x\nrelay: { networks: [::/0] }\n'
+  const text = 'dkim: {}\nqueue:\n  lease: soon\nhostnme: x\nrelay: { networks: [::/0] }\n'
   const loaded = parseConfig(text.replace('::/0', '"::/0"'), 'postern.yaml', {})
   assert.ok(!loaded.ok)
   assert.deepEqual(
     loaded.problems.map(({ code, place }) => `${code} ${place}`),
     [
-      'P1150 postern.yaml:1:10',
+      'P1150 postern.yaml:1:1',
       'P1126 postern.yaml:3:10',
       'P1101 postern.yaml:4:1',
       'P1130 postern.yaml:5:21',

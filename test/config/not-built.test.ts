@@ -58,8 +58,6 @@ const notBuilt: readonly (readonly [text: string, place: string, sentence: strin
     'Setting "store.kind": "redis" is not built yet.',
     'use "kind: local" with a "directory"',
   ],
-  ['workers: 2', '1:10', 'Setting "workers": 2 is not built yet.', 'use "workers: 1"'],
-  ['workers: auto', '1:10', 'Setting "workers": "auto" is not built yet.', 'use "workers: 1"'],
 ]
 
 for (const [text, place, sentence, remedy] of notBuilt)
@@ -71,6 +69,6 @@ for (const [text, place, sentence, remedy] of notBuilt)
   })
 
 test('settings that are not built yet may be written with the value they have today', () => {
-  const text = 'workers: 1\nstore: { kind: local }\nlisteners: [{ address: "127.0.0.1:0", role: mx }]'
+  const text = 'store: { kind: local }\nlisteners: [{ address: "127.0.0.1:0", role: mx }]'
   assert.equal(parseConfig(text, 'postern.yaml', {}).ok, true)
 })

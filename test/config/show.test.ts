@@ -67,6 +67,7 @@ record:
 log:
   level: info
 stopTimeout: 30s
+workers: 1
 `,
   )
 })

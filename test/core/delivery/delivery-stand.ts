@@ -61,7 +61,7 @@ export interface Stand {
 export const OWNER = 'worker-under-test'
 export const TEXT = 'Subject: x\r\n\r\nhello\r\n'
 
-const KEEPER_ENTRY = new URL('../../../core/process/keeper.ts', import.meta.url)
+const KEEPER_ENTRY = new URL('../../../core/process/keeper-thread.ts', import.meta.url)
 
 export async function standFor(t: TestContext, options: StandOptions = {}): Promise<Stand> {
   const { clock = systemClock, routeNotice = () => Promise.resolve(null) } = options

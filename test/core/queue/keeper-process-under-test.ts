@@ -8,7 +8,7 @@ import type { Keeper } from '../../../core/queue/keeper.ts'
 import { FRAME, type Frame, FrameReader, frameOctets } from '../../../core/queue/keeper-frames.ts'
 import { connectKeeper } from '../../../core/queue/keeper-socket.ts'
 
-const ENTRY = new URL('../../../core/process/keeper-process.ts', import.meta.url)
+const ENTRY = new URL('../../../core/process/keeper.ts', import.meta.url)
 
 export interface KeeperProcess {
   readonly child: ChildProcess

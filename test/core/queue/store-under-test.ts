@@ -12,7 +12,7 @@ import { connectKeeper } from '../../../core/queue/keeper-socket.ts'
 import { createSpool } from '../../../core/queue/spool.ts'
 import { NOW, type StoreUnderTest } from '../../conformance/queue-store/fixture.ts'
 
-export const KEEPER_ENTRY = new URL('../../../core/process/keeper.ts', import.meta.url)
+export const KEEPER_ENTRY = new URL('../../../core/process/keeper-thread.ts', import.meta.url)
 
 /** An empty folder, removed when the test ends. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
