@@ -72,7 +72,6 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const queue = new Queue(options.store?.(store) ?? store, { retryMs, leaseMs }, OWNER, clock)
   const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
   const log = collecting(lines)
-  const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
   const deliverer = new Deliverer({
     queue,
     leaseMs,
@@ -80,7 +79,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     nextHops: options.nextHops ?? nameless(),
     clock,
     log,
-    notices,
+    notices: noticesOf({ route: routeNotice, newId: queue.newId, clock, log }),
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
     workers: options.workers ?? 1,
