@@ -2,7 +2,7 @@
  * Entry of a keeper's process: owns the local databases of a gateway with several workers, which connect to its socket.
  * Forked by the supervisor, who holds the store's lock; it ends with it, not with a signal.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { whyNotSocketPath } from '../admin/socket-path.ts'
@@ -14,9 +14,12 @@ import { createSpool } from '../queue/spool.ts'
 import { storeFault } from '../state/store-fault.ts'
 import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
 
-const SOCKET_FILE = 'keeper.sock'
+/** One that ends late removes its socket, so its successor's has another name. */
+const SOCKET_FILE = `keeper-${process.pid}.sock`
+const SOCKET_FILES = /^keeper-\d+\.sock$/
 
-let close: (() => Promise<void>) | null = null
+/** Before it is open there is nothing to close. */
+let close = (): Promise<void> => Promise.resolve()
 
 // Mail is nobody else's to read, whatever the mode of the folders it lies in.
 process.umask(0o077)
@@ -25,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 // Without a supervisor nobody holds the store's lock. What was answered is on the disk.
 process.on('disconnect', () => process.exit(0))
 process.on('message', (message: ToKeeperProcess) => {
-  if (message.type === 'close') void close?.().then(() => process.exit(0))
+  if (message.type === 'close') void close().then(() => process.exit(0))
 })
 
 const [, , directory = '', logLevel = 'info'] = process.argv
@@ -78,8 +81,9 @@ async function open(store: string, keeperLog: Log): Promise<Opened> {
 async function placeForSocket(store: string): Promise<string> {
   const path = join(store, SOCKET_FILE)
   if (whyNotSocketPath(path) !== null) return join(await mkdtemp(join(tmpdir(), 'postern-')), SOCKET_FILE)
-  // A predecessor that was killed left it.
-  await rm(path, { force: true })
+  // Predecessors that were killed left theirs.
+  const left = (await readdir(store)).filter((file) => SOCKET_FILES.test(file))
+  for (const file of left) await rm(join(store, file), { force: true })
   return path
 }
 

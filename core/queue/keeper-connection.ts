@@ -70,6 +70,7 @@ export class KeeperConnection implements Peer {
   }
 
   #read(chunk: Buffer): void {
+    if (this.#fault !== null) return
     try {
       for (const frame of this.#reader.push(chunk)) this.#take(frame)
     } catch (error) {
@@ -98,6 +99,8 @@ export class KeeperConnection implements Peer {
   /** Says why, for the log of the other side, and ends it. */
   #giveUp(message: string): void {
     this.#fault ??= message
+    // What would have to wait for the other side might wait for ever.
+    if (this.#socket.writableNeedDrain) return void this.#socket.destroy()
     this.#write(frameOctets(FRAME.refused, JSON.stringify({ code: 'unavailable', message })))
     this.#socket.destroySoon()
   }

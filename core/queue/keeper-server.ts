@@ -33,7 +33,11 @@ export class KeeperServer {
   /** Listens on a Unix socket; nothing may lie there. @throws the system's error */
   listen(path: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#net.once('error', reject)
+    // Once it listens, what fails is one worker's connecting: the process has no file left for it.
+    this.#net.on('error', (error) => {
+      reject(error)
+      this.#log.error('keeper-server-failed', { reason: error.message })
+    })
     this.#net.listen(path, resolve)
     return promise
   }

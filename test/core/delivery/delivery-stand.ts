@@ -13,7 +13,7 @@ import { Resolver } from '../../../core/dns/resolver.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
-import { startKeeper } from '../../../core/queue/keeper.ts'
+import { type Keeper, startKeeper } from '../../../core/queue/keeper.ts'
 import { Queue } from '../../../core/queue/queue.ts'
 import type { NewMessage, QueueEntry, QueueStore } from '../../../core/queue/queue-store.ts'
 import { until } from './until.ts'
@@ -27,6 +27,8 @@ export interface StandOptions {
   readonly timeouts?: Partial<DeliveryPace['timeouts']>
   /** Nothing is found by name unless this is given. */
   readonly nextHops?: NextHops
+  /** A keeper that others use too; its own unless given. */
+  readonly keeper?: Keeper
   /** Puts itself between deliverer and store. */
   readonly store?: (store: QueueStore) => QueueStore
   readonly clock?: Clock
@@ -67,19 +69,18 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const { clock = systemClock, routeNotice = () => Promise.resolve(null) } = options
   const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000 } = options
   const directory = await mkdtemp(join(tmpdir(), 'delivery-'))
-  const keeper = await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow })
+  const keeper = options.keeper ?? (await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow }))
   const store = keeper.queue
   const queue = new Queue(options.store?.(store) ?? store, { retryMs, leaseMs }, OWNER, clock)
   const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
   const log = collecting(lines)
-  const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
   const deliverer = new Deliverer({
     queue,
     leaseMs,
     next: { hostname: 'mx.postern.test', nextHops: options.nextHops ?? nameless() },
     clock,
     log,
-    notices,
+    notices: noticesOf({ route: routeNotice, newId: queue.newId, clock, log }),
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
     workers: options.workers ?? 1,

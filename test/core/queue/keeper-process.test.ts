@@ -68,16 +68,17 @@ test('the leases of a worker that was killed are due at once', TIMEOUT, async (t
   await survivor.close()
 })
 
-test('its socket is for nobody else, and is made anew after a kill', TIMEOUT, async (t) => {
+test('its socket is for nobody else, and its successor removes what a kill left', TIMEOUT, async (t) => {
   const directory = await temporaryDirectory(t)
   const first = await forkKeeper(t, directory)
   assert.equal((await stat(first.socketPath)).mode & 0o777, 0o600)
   assert.equal((await stat(join(directory, 'queue.db'))).mode & 0o077, 0)
   await first.kill()
   const second = await forkKeeper(t, directory)
-  assert.equal(second.socketPath, first.socketPath)
+  await assert.rejects(access(first.socketPath), { code: 'ENOENT' })
   await (await connected(second.socketPath, 'a')).close()
   await second.close()
+  await assert.rejects(access(second.socketPath), { code: 'ENOENT' })
 })
 
 test(

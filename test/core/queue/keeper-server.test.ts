@@ -2,13 +2,9 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { type LogFields, silentLog } from '../../../core/observe/log.ts'
-import type { Keeper } from '../../../core/queue/keeper.ts'
+import { test } from 'node:test'
 import { FRAME, frameOctets } from '../../../core/queue/keeper-frames.ts'
 import type { Answer } from '../../../core/queue/keeper-protocol.ts'
-import { KeeperServer } from '../../../core/queue/keeper-server.ts'
-import { KeeperService } from '../../../core/queue/keeper-service.ts'
 import { connectKeeper } from '../../../core/queue/keeper-socket.ts'
 import type { StoreFault } from '../../../core/queue/queue-store.ts'
 import {
@@ -23,52 +19,14 @@ import {
   to,
 } from '../../conformance/queue-store/fixture.ts'
 import { until } from '../../support/until.ts'
-import { RawPeer } from './keeper-process-under-test.ts'
+import type { RawPeer } from './keeper-process-under-test.ts'
+import { keeperStand } from './keeper-server-stand.ts'
 import { temporaryDirectory } from './store-under-test.ts'
 
 const TIMEOUT = { timeout: 60_000 }
 
-interface Stand {
-  readonly service: KeeperService
-  readonly warnings: LogFields[]
-  readonly connect: (owner: string, onWork?: () => void) => Promise<Keeper>
-  readonly raw: () => RawPeer
-}
-
-async function stand(t: TestContext): Promise<Stand> {
-  const directory = await temporaryDirectory(t)
-  const socketPath = join(directory, 'keeper.sock')
-  const service = new KeeperService(directory, NOW)
-  const warnings: LogFields[] = []
-  const warn = (event: string, fields: LogFields = {}): void => {
-    warnings.push({ event, ...fields })
-  }
-  const server = new KeeperServer(service, { ...silentLog, warn })
-  await server.listen(socketPath)
-  const peers: RawPeer[] = []
-  t.after(async () => {
-    for (const { socket } of peers) socket.destroy()
-    await server.close()
-    service.close()
-  })
-  return {
-    service,
-    warnings,
-    async connect(owner, onWork = () => {}) {
-      const keeper = await connectKeeper({ socketPath, owner, onWork, onDeath: () => {} })
-      t.after(() => keeper.close())
-      return keeper
-    },
-    raw() {
-      const peer = new RawPeer(socketPath)
-      peers.push(peer)
-      return peer
-    },
-  }
-}
-
 test('what arrives from several workers together shares a commit', TIMEOUT, async (t) => {
-  const { service, connect } = await stand(t)
+  const { service, connect } = await keeperStand(t)
   const workers = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => connect(owner)))
   const before = service.commits
   for (let round = 0; round < 20; round++) {
@@ -82,7 +40,7 @@ test('what arrives from several workers together shares a commit', TIMEOUT, asyn
 })
 
 test('two workers never claim the same', TIMEOUT, async (t) => {
-  const { connect } = await stand(t)
+  const { connect } = await keeperStand(t)
   const [a, b] = [await connect('a'), await connect('b')]
   for (let number = 0; number < 50; number++) await a.queue.add(newMessage(number), null)
   const claims = await Promise.all([a, b, a, b].map(({ queue }) => queue.claim(claimAt(NOW, { limit: 20 }))))
@@ -92,7 +50,7 @@ test('two workers never claim the same', TIMEOUT, async (t) => {
 })
 
 test('work one worker made due is told to the others', TIMEOUT, async (t) => {
-  const { connect } = await stand(t)
+  const { connect } = await keeperStand(t)
   const told = { a: 0, b: 0 }
   const a = await connect('a', () => told.a++)
   const b = await connect('b', () => told.b++)
@@ -117,7 +75,7 @@ test('work one worker made due is told to the others', TIMEOUT, async (t) => {
 })
 
 test('a worker that is gone leaves its leases, and whoever stays is told', TIMEOUT, async (t) => {
-  const { connect, raw } = await stand(t)
+  const { connect, raw } = await keeperStand(t)
   let told = 0
   const b = await connect('b', () => told++)
   const dying = raw()
@@ -135,7 +93,7 @@ test(
   'a worker that dies in the midst of a batch has what is whole done, and nothing of the rest',
   TIMEOUT,
   async (t) => {
-    const { connect, raw } = await stand(t)
+    const { connect, raw } = await keeperStand(t)
     let told = 0
     const b = await connect('b', () => told++)
     const dying = raw()
@@ -155,7 +113,7 @@ test(
 )
 
 test('closing waits for the answers, and a later call is rejected', TIMEOUT, async (t) => {
-  const { connect } = await stand(t)
+  const { connect } = await keeperStand(t)
   const a = await connect('a')
   const adding = Array.from({ length: 50 }, (_, number) => a.queue.add(newMessage(number), null))
   await a.close()
@@ -166,7 +124,7 @@ test('closing waits for the answers, and a later call is rejected', TIMEOUT, asy
 })
 
 test('a name that is in use is refused, and free again when its worker is gone', TIMEOUT, async (t) => {
-  const { connect } = await stand(t)
+  const { connect } = await keeperStand(t)
   const first = await connect('a')
   await assert.rejects(connect('a'), isFault('unavailable'))
   assert.equal((await first.queue.counts()).messages, 0)
@@ -184,6 +142,13 @@ test('a name that is in use is refused, and free again when its worker is gone',
 const HELLO = JSON.stringify({ owner: 'a' })
 const GARBLED: Readonly<Record<string, (peer: RawPeer) => void>> = {
   'is not of this protocol': ({ socket }) => socket.write('EHLO client.example\r\n'),
+  'goes on saying what makes no sense': ({ socket }) => {
+    socket.write('EHLO client.example\r\n')
+    const again = setInterval(() => socket.write('RSET\r\n'), 1)
+    // It is sent away in the middle of what it says.
+    socket.on('error', () => clearInterval(again))
+    socket.once('close', () => clearInterval(again))
+  },
   'has calls before the hello': (peer) => peer.say(FRAME.calls, '[]'),
   'has no name': (peer) => peer.say(FRAME.hello, '{}'),
   'has a list for a hello': (peer) => peer.say(FRAME.hello, '["a"]'),
@@ -211,7 +176,7 @@ const GARBLED: Readonly<Record<string, (peer: RawPeer) => void>> = {
 
 for (const [what, say] of Object.entries(GARBLED)) {
   test(`a peer that ${what} is told so and sent away, the others stay`, TIMEOUT, async (t) => {
-    const { connect, raw, warnings } = await stand(t)
+    const { connect, raw, warnings } = await keeperStand(t)
     const other = await connect('other')
     const peer = raw()
     say(peer)
@@ -228,7 +193,7 @@ for (const [what, say] of Object.entries(GARBLED)) {
 }
 
 test('a call whose arguments make no sense fails alone', TIMEOUT, async (t) => {
-  const { raw } = await stand(t)
+  const { raw } = await keeperStand(t)
   const peer = raw()
   peer.hello('a')
   const calls = [
@@ -255,7 +220,7 @@ test('a call whose arguments make no sense fails alone', TIMEOUT, async (t) => {
 })
 
 test('a worker that does not read is not read from, and holds up nobody', TIMEOUT, async (t) => {
-  const { connect, raw } = await stand(t)
+  const { connect, raw } = await keeperStand(t)
   const other = await connect('other')
   const bytes = Buffer.alloc(60_000, 'x')
   const stored = { head: HEAD, content: { kind: 'inline', bytes }, contentOffset: 0 } as const
@@ -314,7 +279,7 @@ test('where no keeper listens there is a fault', async (t) => {
 })
 
 test('what workers hold at once counts together, and goes with its worker', TIMEOUT, async (t) => {
-  const { connect } = await stand(t)
+  const { connect } = await keeperStand(t)
   const [a, b] = [await connect('a'), await connect('b')]
   const slots = [
     { key: 'connections', limit: 4 },
@@ -340,7 +305,7 @@ test('what workers hold at once counts together, and goes with its worker', TIME
 })
 
 test('tallies are kept for all workers, and outlive the one that made them', TIMEOUT, async (t) => {
-  const { connect } = await stand(t)
+  const { connect } = await keeperStand(t)
   const [a, b] = [await connect('a'), await connect('b')]
   const keys = [
     { kind: 'network', key: '192.0.2.1' },
