@@ -15,6 +15,7 @@ const CLOSE_MS = 10_000
 
 export class KeeperProcess {
   readonly #settings: Pick<Config, 'store' | 'log'>
+  readonly #vacate: () => Promise<void>
   readonly #log: Log
   readonly #delay = new RespawnDelay()
   #child: ChildProcess | null = null
@@ -27,7 +28,9 @@ export class KeeperProcess {
   /** Waits for the first start. */
   #onStarted: ((problems: readonly Problem[]) => void) | null = null
 
-  constructor(settings: Pick<Config, 'store' | 'log'>, log: Log) {
+  /** @param vacate resolves when nobody is left who worked with the keeper that died: another one sweeps the spool */
+  constructor(settings: Pick<Config, 'store' | 'log'>, vacate: () => Promise<void>, log: Log) {
+    this.#vacate = vacate
     this.#settings = settings
     this.#log = log
   }
@@ -66,6 +69,10 @@ export class KeeperProcess {
       })
       child.send({ type: 'close' } satisfies ToKeeperProcess, onSent)
     })
+  }
+
+  #forkAfter(delayMs: number): void {
+    if (!this.#isClosing) this.#respawn = setTimeout(() => this.#fork(), delayMs)
   }
 
   #fork(): void {
@@ -127,7 +134,7 @@ export class KeeperProcess {
     this.#isReady = false
     const delayMs = this.#delay.after(performance.now() - this.#bornAt)
     this.#log.error('keeper-died', { reason, restartInMs: delayMs })
-    this.#respawn = setTimeout(() => this.#fork(), delayMs)
+    void this.#vacate().then(() => this.#forkAfter(delayMs))
   }
 }
 

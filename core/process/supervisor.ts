@@ -91,20 +91,19 @@ async function start(
   const problems = bindAll(config, taken)
   if (problems.length > 0) return problems
   const source = { number: 1, config, sources }
-  const keeper = config.workers > 1 ? new KeeperProcess(config, log) : null
-  taken.keeper = keeper
-  const workers = new Workers(source, {
-    keeper: async () => (keeper === null ? null : await keeper.socketPath()),
+  const workers: Workers = new Workers(source, {
+    keeper: async () => (await taken.keeper?.socketPath()) ?? null,
     listeners: taken.listeners,
     log,
   })
   taken.workers = workers
+  taken.keeper = config.workers > 1 ? new KeeperProcess(config, () => workers.vacate(), log) : null
   const listening = taken.listeners.map((listener) => listener.config)
   const reloading = new Reloading(configFile, source, listening, workers, log)
   const control = createControl(workers, reloading, { configFile, startedAt, askToStop })
   const unserved = await serveAll(config, control, taken, log)
   if (unserved.length > 0) return unserved
-  const unopened = (await keeper?.start()) ?? []
+  const unopened = (await taken.keeper?.start()) ?? []
   if (unopened.length > 0) return unopened
   const outcome = await workers.start()
   if ('problems' in outcome) return outcome.problems

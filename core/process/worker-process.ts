@@ -97,6 +97,17 @@ export class WorkerProcess {
     await this.#request('discard', ASK_TIMEOUT_MS, (id) => ({ type: 'discard', id, number }))
   }
 
+  /** Ends it at once; it is replaced. Resolves when it is gone. */
+  kill(reason: string): Promise<void> {
+    const child = this.#child
+    if (child === null) return Promise.resolve()
+    this.#log.warn('worker-killed', { pid: child.pid, reason })
+    return new Promise((resolve) => {
+      child.once('exit', () => resolve())
+      child.kill('SIGKILL')
+    })
+  }
+
   #request(what: string, timeoutMs: number, message: (id: number) => ToWorker): Promise<unknown> {
     if (!this.#ready) return Promise.reject(new Error('the worker is being replaced, try again in a moment'))
     return new Promise((resolve, reject) => {

@@ -44,11 +44,12 @@ export class Workers implements Reloadable {
     return worker.ask(method, args)
   }
 
-  /** Asks every one that is there. @throws Error as `ask` does */
-  askAll(method: GatewayMethod, args: readonly unknown[]): Promise<readonly unknown[]> {
-    const workers = this.#ready()
-    if (workers.length === 0) return Promise.reject(new Error(REPLACED))
-    return Promise.all(workers.map((worker) => worker.ask(method, args)))
+  /** Asks every one that is there; what those say who answer. @throws Error as `ask` does, when none of them answers */
+  async askAll(method: GatewayMethod, args: readonly unknown[]): Promise<readonly unknown[]> {
+    const asked = await Promise.allSettled(this.#ready().map((worker) => worker.ask(method, args)))
+    const answers = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    if (answers.length > 0) return answers
+    throw asked.find((one) => one.status === 'rejected')?.reason ?? new Error(REPLACED)
   }
 
   /** @throws Error when a worker is not there, or does not answer */
@@ -66,6 +67,11 @@ export class Workers implements Reloadable {
 
   async discard(number: number): Promise<void> {
     await Promise.allSettled(this.#all.map((worker) => worker.discard(number)))
+  }
+
+  /** Without the keeper they can promise nothing, and the next one takes their files for left ones. */
+  async vacate(): Promise<void> {
+    await Promise.all(this.#all.map((worker) => worker.kill('its keeper is gone')))
   }
 
   async stop(timeoutMs: number): Promise<void> {

@@ -178,7 +178,7 @@ test('a worker that is replaced starts with the last good generation, whatever t
 test('fifty reloads under load: no session lost, nothing refused, the last good generation in force', async () => {
   await using gateway = await marked('0')
   using early = await gateway.greeted()
-  const client = new LedgerClient({ port: gateway.port, rate: 50, connections: 5, sizeBytes: 1_000 })
+  await using client = new LedgerClient({ port: gateway.port, rate: 50, connections: 5, sizeBytes: 1_000 })
   const bad: Readonly<Record<number, string>> = {
     ...every(5, 0, marking('fails', { top: "throw new Error('at load')" })),
     ...every(10, 3, marking('hangs', { top: 'for (;;) {}' })),

@@ -27,7 +27,7 @@ export interface LedgerClientOptions {
 
 const AFTER_LOSS_MS = 100
 
-export class LedgerClient {
+export class LedgerClient implements AsyncDisposable {
   readonly rows: LedgerRow[] = []
   readonly #options: LedgerClientOptions
   readonly #stopping = new AbortController()
@@ -44,6 +44,10 @@ export class LedgerClient {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
   }
 
   /** One connection after the other, a message at a time. */
