@@ -68,7 +68,8 @@ export class RawPeer {
     this.say(FRAME.hello, JSON.stringify({ owner }))
   }
 
+  /** Also when it ends with an error. */
   async closed(): Promise<void> {
-    if (!this.socket.closed) await once(this.socket, 'close')
+    if (!this.socket.closed) await new Promise((resolve) => this.socket.once('close', resolve))
   }
 }

@@ -142,13 +142,6 @@ test('a name that is in use is refused, and free again when its worker is gone',
 const HELLO = JSON.stringify({ owner: 'a' })
 const GARBLED: Readonly<Record<string, (peer: RawPeer) => void>> = {
   'is not of this protocol': ({ socket }) => socket.write('EHLO client.example\r\n'),
-  'goes on saying what makes no sense': ({ socket }) => {
-    socket.write('EHLO client.example\r\n')
-    const again = setInterval(() => socket.write('RSET\r\n'), 1)
-    // It is sent away in the middle of what it says.
-    socket.on('error', () => clearInterval(again))
-    socket.once('close', () => clearInterval(again))
-  },
   'has calls before the hello': (peer) => peer.say(FRAME.calls, '[]'),
   'has no name': (peer) => peer.say(FRAME.hello, '{}'),
   'has a list for a hello': (peer) => peer.say(FRAME.hello, '["a"]'),
@@ -191,6 +184,19 @@ for (const [what, say] of Object.entries(GARBLED)) {
     assert.equal((await other.queue.counts()).messages, 0)
   })
 }
+
+test('a peer that goes on saying what makes no sense is not listened to', TIMEOUT, async (t) => {
+  const { connect, raw, warnings } = await keeperStand(t)
+  const other = await connect('other')
+  const peer = raw()
+  const again = setInterval(() => peer.socket.write('EHLO client.example\r\n'), 1)
+  t.after(() => clearInterval(again))
+  // The system may take away the refusal from one that is still talking.
+  await peer.closed()
+  await until(() => warnings.length > 0, 'the warning')
+  assert.equal(warnings.length, 1)
+  assert.equal((await other.queue.counts()).messages, 0)
+})
 
 test('a call whose arguments make no sense fails alone', TIMEOUT, async (t) => {
   const { raw } = await keeperStand(t)
