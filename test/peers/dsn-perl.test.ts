@@ -6,16 +6,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { buildDsn } from '../../core/mail/dsn.ts'
-import {
-  AT,
-  bytes,
-  DELAYED,
-  FAILED,
-  HEADER,
-  HOUR,
-  MESSAGE,
-  report,
-} from '../core/mail/dsn-report-under-test.ts'
+import { AT, bytes, DELAYED, HEADER, HOUR, MESSAGE, report } from '../core/mail/dsn-report-under-test.ts'
 import { FakeRemote } from '../support/fake-remote.ts'
 import { Gateway } from '../support/gateway.ts'
 import { message } from '../support/message-bytes.ts'
