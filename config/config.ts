@@ -67,6 +67,8 @@ export interface OutboundConfig {
   readonly family: 'both' | 'ipv4' | 'ipv6'
   /** Networks that are not on the Internet and have mail exchangers all the same. */
   readonly allowedNetworks: readonly string[]
+  /** To other servers at once, all routes together. */
+  readonly connections: number
 }
 
 export interface QueueConfig {

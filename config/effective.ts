@@ -119,12 +119,13 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
 }
 
 function toOutbound(outbound: Settings['outbound'], folder: string): OutboundConfig {
-  const { route, port, family, allowedNetworks } = outbound
+  const { route, port, family, allowedNetworks, connections } = outbound
   return {
     route: route === null || route === 'mx' ? route : destination(route, folder),
     port,
     family,
     allowedNetworks: allowedNetworks.map(network),
+    connections,
   }
 }
 

@@ -250,6 +250,13 @@ export const SETTINGS = {
           items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
           default: [],
         },
+        connections: {
+          description: 'Connections to other servers at once, all routes together.',
+          type: 'integer',
+          minimum: 1,
+          maximum: 100_000,
+          default: 500,
+        },
       },
     },
     queue,

@@ -144,6 +144,7 @@ async function compose(
     queue,
     leaseMs: config.queue.leaseMs,
     hostname: config.hostname,
+    maxConnections: config.outbound.connections,
     nextHops: nextHopsOf(config, sockets, resolver),
     clock,
     log,

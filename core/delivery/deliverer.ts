@@ -9,7 +9,8 @@ import type { Queue } from '../queue/queue.ts'
 import type { Delivery } from '../queue/queue-store.ts'
 import { type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
 import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
-import { openerOf } from './destination-opener.ts'
+import { ConnectionPlaces } from './connection-places.ts'
+import { needsConnection, openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
 import type { Notices } from './notices.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
@@ -52,13 +53,19 @@ export interface DelivererOptions {
   readonly log: Log
   readonly observer: AttemptObserver
   readonly notices: Notices
+  /** Connections to other servers at once, all sites together; at least 1. */
+  readonly maxConnections: number
   readonly pace?: DeliveryPace
 }
 
-/** While something is due that a closed site cannot take: its opening says so, this is for the case it does not. */
+/** While something is due that a closed site cannot take, or nobody can: this is for when nothing else says so. */
 const CLOSED_SITE_POLL_MS = 1_000
 /** After the running attempts were broken off. */
 const LAST_SETTLEMENTS_MS = 2_000
+/** While sites wait for connections, no more deliveries than these are taken into memory. */
+const MAX_IN_HAND = 20_000
+/** For folders, which use no socket. */
+const NO_BOUND = new ConnectionPlaces(Infinity)
 
 export class Deliverer {
   readonly #options: DelivererOptions
@@ -66,6 +73,7 @@ export class Deliverer {
   readonly #watch: StoreWatch
   readonly #inHand: WorkInHand
   readonly #attempts: Attempts
+  readonly #places: ConnectionPlaces
   readonly #sites = new Map<string, Site>()
   readonly #draining = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -77,6 +85,7 @@ export class Deliverer {
     const { queue, clock, log, leaseMs, observer, notices } = options
     this.#options = options
     this.#pace = options.pace ?? DELIVERY_PACE
+    this.#places = new ConnectionPlaces(options.maxConnections)
     this.#watch = new StoreWatch(log)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
@@ -169,6 +178,7 @@ export class Deliverer {
     this.#isKicked = false
     // When the clock was put forward our own leases look over, and what is in hand would be claimed a second time.
     await this.#inHand.renewLeases()
+    if (this.#places.isWanted && this.#inHand.size >= MAX_IN_HAND) return CLOSED_SITE_POLL_MS
     for (const [route, site] of this.#sites) if (site.isSpent) this.#sites.delete(route)
     const closed = [...this.#sites].flatMap(([route, site]) => (site.isClosed ? [route] : []))
     const deliveries = await queue.claim(this.#pace.claimLimit, closed)
@@ -215,6 +225,7 @@ export class Deliverer {
       open: openerOf(route, { hostname, timeouts, clock, nextHops }),
       attempts: this.#attempts,
       inHand: this.#inHand,
+      places: needsConnection(route) ? this.#places.ofSite() : NO_BOUND.ofSite(),
       clock,
       log,
       pace,

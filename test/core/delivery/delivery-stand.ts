@@ -22,6 +22,7 @@ export interface StandOptions {
   readonly retryMs?: readonly number[]
   readonly expireMs?: number
   readonly leaseMs?: number
+  readonly maxConnections?: number
   readonly pace?: Partial<Omit<DeliveryPace, 'site' | 'timeouts'>>
   readonly site?: Partial<SitePace>
   readonly timeouts?: Partial<DeliveryPace['timeouts']>
@@ -63,7 +64,7 @@ const KEEPER_ENTRY = new URL('../../../core/process/keeper.ts', import.meta.url)
 
 export async function standFor(t: TestContext, options: StandOptions = {}): Promise<Stand> {
   const { clock = systemClock, routeNotice = () => Promise.resolve(null) } = options
-  const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000 } = options
+  const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000, maxConnections = 500 } = options
   const directory = await mkdtemp(join(tmpdir(), 'delivery-'))
   const keeper = await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow })
   const store = keeper.queue
@@ -71,14 +72,11 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
   const log = collecting(lines)
   const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
+  const given = { queue, leaseMs, maxConnections, clock, log, notices }
   const deliverer = new Deliverer({
-    queue,
-    leaseMs,
+    ...given,
     hostname: 'mx.postern.test',
     nextHops: options.nextHops ?? nameless(),
-    clock,
-    log,
-    notices,
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
   })
