@@ -27,7 +27,7 @@ export interface Config {
   readonly admin: { readonly socket: string; readonly http: HostPort | null }
   readonly plugins: readonly PluginConfig[]
   readonly lookups: Readonly<Record<string, LookupConfig>>
-  readonly record: { readonly sessions: number }
+  readonly record: { readonly sessions: number; readonly bytes: number }
   readonly log: { readonly level: LogLevel }
   readonly stopTimeoutMs: number
 }

@@ -73,7 +73,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     },
     plugins: settings.plugins.map((plugin, i) => toPlugin(plugin, surroundings, i)),
     lookups: toLookups(settings.lookups, folder),
-    record: { sessions: settings.record.sessions },
+    record: { sessions: settings.record.sessions, bytes: sizeBytes(settings.record.bytes) },
     log: { level: settings.log.level },
     stopTimeoutMs: durationMs(settings.stopTimeout),
   }

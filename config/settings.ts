@@ -313,6 +313,13 @@ export const SETTINGS = {
           maximum: 10_000_000,
           default: 10_000,
         },
+        bytes: {
+          ...size,
+          description: 'Memory they may take, about; beyond it the oldest go.',
+          atLeast: '4MiB',
+          atMost: '64GiB',
+          default: '128MiB',
+        },
       },
     },
     log: {

@@ -137,7 +137,7 @@ async function compose(
 ): Promise<GatewayParts> {
   const { directory, reserveBytes } = config.store
   const queue = new Queue(keeper.queue, config.queue, `worker-${process.pid}-${clock.now()}`, clock)
-  const records = new DecisionRecords(config.record.sessions, clock)
+  const records = new DecisionRecords(config.record.sessions, config.record.bytes, clock)
   const resolver = new Resolver({ servers: config.dns.servers, clock })
   const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   const deliverer = new Deliverer({

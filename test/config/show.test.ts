@@ -65,6 +65,7 @@ lookups:
   people: /etc/people.txt
 record:
   sessions: 10000
+  bytes: 128MiB
 log:
   level: info
 stopTimeout: 30s
