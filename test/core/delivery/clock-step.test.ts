@@ -51,11 +51,11 @@ describe('a clock that is set an hour', { concurrency: 4 }, () => {
         await quick.hasAccepted(index + 1, 3_000)
       }
       await stand.settled()
-      assert.deepEqual(slow.messages.map(({ recipients }) => recipients[0]).sort(), [
-        'accepted@slow.test',
-        'claimed@slow.test',
-        'waiting@slow.test',
-      ])
+      assert.equal(slow.messages.length, 3)
+      assert.deepEqual(
+        new Set(slow.messages.map(({ recipients }) => recipients[0])),
+        new Set(['accepted@slow.test', 'claimed@slow.test', 'waiting@slow.test']),
+      )
       assert.equal(quick.messages.length, ahead.length)
       assert.equal(stand.deliverer.counters.delivered, 3 + ahead.length)
       assert.deepEqual(
