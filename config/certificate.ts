@@ -20,6 +20,6 @@ export function certificateProblems({ tls }: Config, now: number): readonly Prob
 }
 
 /** A fault as a problem of the configuration. */
-export function certificateProblem({ place }: TlsConfig, { kind, message, remedy }: KeyPairFault): Problem {
+function certificateProblem({ place }: TlsConfig, { kind, message, remedy }: KeyPairFault): Problem {
   return { code: CODES[kind], place, message, remedy }
 }

@@ -27,7 +27,7 @@ export interface Config {
   readonly admin: { readonly socket: string; readonly http: HostPort | null }
   readonly plugins: readonly PluginConfig[]
   readonly lookups: Readonly<Record<string, LookupConfig>>
-  readonly record: { readonly sessions: number }
+  readonly record: { readonly sessions: number; readonly bytes: number }
   readonly log: { readonly level: LogLevel }
   readonly stopTimeoutMs: number
   /** Processes that receive and deliver mail. */
@@ -69,6 +69,8 @@ export interface OutboundConfig {
   readonly family: 'both' | 'ipv4' | 'ipv6'
   /** Networks that are not on the Internet and have mail exchangers all the same. */
   readonly allowedNetworks: readonly string[]
+  /** To other servers at once, all routes together. */
+  readonly connections: number
 }
 
 export interface QueueConfig {

@@ -77,7 +77,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     },
     plugins: settings.plugins.map((plugin, i) => toPlugin(plugin, surroundings, i)),
     lookups: toLookups(settings.lookups, folder),
-    record: { sessions: settings.record.sessions },
+    record: { sessions: settings.record.sessions, bytes: sizeBytes(settings.record.bytes) },
     log: { level: settings.log.level },
     stopTimeoutMs: durationMs(settings.stopTimeout),
     workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
@@ -124,12 +124,13 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
 }
 
 function toOutbound(outbound: Settings['outbound'], folder: string): OutboundConfig {
-  const { route, port, family, allowedNetworks } = outbound
+  const { route, port, family, allowedNetworks, connections } = outbound
   return {
     route: route === null || route === 'mx' ? route : destination(route, folder),
     port,
     family,
     allowedNetworks: allowedNetworks.map(network),
+    connections,
   }
 }
 

@@ -46,7 +46,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     },
     plugins: config.plugins.map(plugin),
     lookups: Object.fromEntries(Object.entries(config.lookups).map(([name, table]) => [name, lookup(table)])),
-    record: config.record,
+    record: { ...config.record, bytes: formatSize(config.record.bytes) },
     log: config.log,
     stopTimeout: formatDuration(config.stopTimeoutMs),
     workers: config.workers,

@@ -1,5 +1,5 @@
 /** Who was being run when a plughost died: eight octets it writes before each stay in an isolate. */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readSync, rmdirSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -14,10 +14,16 @@ export interface Blame {
 export class Breadcrumb {
   readonly fileDescriptor: number
 
+  /** @throws an error of the file system */
   constructor() {
     const folder = mkdtempSync(join(tmpdir(), 'postern-'))
-    this.fileDescriptor = openSync(join(folder, 'breadcrumb'), 'w+', 0o600)
-    rmSync(folder, { recursive: true })
+    const file = join(folder, 'breadcrumb')
+    try {
+      this.fileDescriptor = openSync(file, 'w+', 0o600)
+      unlinkSync(file)
+    } finally {
+      rmdirSync(folder)
+    }
   }
 
   read(): Blame {

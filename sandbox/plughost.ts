@@ -43,6 +43,26 @@ export function missingHardening(): readonly string[] {
   ]
 }
 
+/** @throws when no process can be made; some reasons are told later, as its `error` */
+function spawned(breadcrumb: number): ChildProcess {
+  const node = [process.execPath, '--no-node-snapshot', ENTRY]
+  const [command, ...args] = SETPRIV === undefined ? node : [SETPRIV, '--pdeathsig', 'KILL', '--', ...node]
+  return spawn(command as string, args, {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', breadcrumb],
+    env: plughostEnvironment(),
+    cwd: '/',
+  })
+}
+
+/** @throws when there is no process behind it */
+function wireOf(child: ChildProcess): Duplex {
+  const wire: unknown = child.stdio?.[3]
+  if (wire !== undefined && wire !== null) return wire as Duplex
+  // Without files to open its streams were never made; its error is still to come, and nobody else hears it.
+  child.on('error', () => {})
+  throw new Error('the system gave no process')
+}
+
 export class Plughost {
   readonly pid: number
   readonly #child: ChildProcess
@@ -61,20 +81,14 @@ export class Plughost {
   /** @throws when no process can be made */
   constructor(options: PlughostOptions) {
     this.#options = options
-    const node = [process.execPath, '--no-node-snapshot', ENTRY]
-    const [command, ...args] = SETPRIV === undefined ? node : [SETPRIV, '--pdeathsig', 'KILL', '--', ...node]
-    this.#child = spawn(command as string, args, {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', this.#breadcrumb.fileDescriptor],
-      env: plughostEnvironment(),
-      cwd: '/',
-    })
-    this.pid = this.#child.pid ?? 0
-    const wire: unknown = this.#child.stdio?.[3]
-    if (wire === undefined || wire === null) {
+    try {
+      this.#child = spawned(this.#breadcrumb.fileDescriptor)
+      this.#wire = wireOf(this.#child)
+    } catch (error) {
       this.#breadcrumb.close()
-      throw new Error('the system gave no process')
+      throw error
     }
-    this.#wire = wire as Duplex
+    this.pid = this.#child.pid ?? 0
     this.#watch = new ProcessWatch(this.pid, options, (cause, detail) => this.kill(cause, detail))
     this.#listen()
   }

@@ -75,10 +75,11 @@ export class TrustDomain {
 
   /** Loads a plugin for the first time; its number is the caller's. */
   load(plugin: number, request: LoadRequest): Promise<LoadOutcome> {
-    if (this.#host === null) this.#spawn()
     return new Promise((resolve) => {
       this.#loading.set(plugin, resolve)
-      this.#sendLoad(plugin, request)
+      if (this.#host === null) this.#spawn()
+      // When there is none to be had, the plugin was told so.
+      if (this.#host !== null) this.#sendLoad(plugin, request)
     })
   }
 
@@ -126,7 +127,7 @@ export class TrustDomain {
     } catch (error) {
       // No process, no file for its breadcrumb: the machine is short of something, which may pass.
       this.#options.log.error('plughost-not-started', { reason: (error as Error).message })
-      this.#failLoads(0, (error as Error).message)
+      this.#failLoads(0, `the plughost did not start: ${(error as Error).message}`)
       this.#respawn()
     }
   }
@@ -282,17 +283,17 @@ export class TrustDomain {
       detail: death.detail,
       stderr: death.stderr.split('\n').filter((line) => line.trim() !== '')[0],
     })
-    this.#failLoads(guilty, death.detail)
+    this.#failLoads(guilty, `the plughost died: ${death.detail}`)
     const fault = deathFault(death)
     for (const inFlight of this.#calls.values())
       this.#proceed(inFlight, inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault))
     this.#respawn()
   }
 
-  #failLoads(guilty: number, detail: string): void {
+  #failLoads(guilty: number, message: string): void {
     for (const [plugin, settle] of this.#loading) {
-      const message = plugin === guilty ? 'the plughost died while loading it' : 'the plughost died'
-      settle({ fault: { kind: 'death', message: `${message}: ${detail}`, stack: '' } })
+      const whose = plugin === guilty ? `while loading it, ${message}` : message
+      settle({ fault: { kind: 'death', message: whose, stack: '' } })
     }
     this.#loading.clear()
   }

@@ -9,7 +9,8 @@ import type { Queue } from '../queue/queue.ts'
 import type { Delivery } from '../queue/queue-store.ts'
 import { type AttemptNotices, type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
 import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
-import { openerOf } from './destination-opener.ts'
+import { ConnectionPlaces } from './connection-places.ts'
+import { needsConnection, openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
@@ -57,15 +58,21 @@ export interface DelivererOptions {
   readonly log: Log
   readonly observer: AttemptObserver
   readonly notices: AttemptNotices
+  /** Connections to other servers at once, all sites together; at least 1. */
+  readonly maxConnections: number
   readonly pace?: DeliveryPace
   /** Workers that share the store, this one among them; 1 unless told otherwise. They share a host's connections. */
   readonly workers?: number
 }
 
-/** While something is due that a closed site cannot take: its opening says so, this is for the case it does not. */
+/** While something is due that a closed site cannot take, or nobody can: this is for when nothing else says so. */
 const CLOSED_SITE_POLL_MS = 1_000
 /** After the running attempts were broken off. */
 const LAST_SETTLEMENTS_MS = 2_000
+/** While sites wait for connections, no more deliveries than these are taken into memory. */
+const MAX_IN_HAND = 20_000
+/** For folders, which use no socket. */
+const NO_BOUND = new ConnectionPlaces(Infinity)
 
 export class Deliverer {
   readonly #options: DelivererOptions
@@ -73,6 +80,7 @@ export class Deliverer {
   readonly #watch: StoreWatch
   readonly #inHand: WorkInHand
   readonly #attempts: Attempts
+  readonly #places: ConnectionPlaces
   readonly #sites = new Map<string, Site>()
   readonly #draining = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -86,6 +94,7 @@ export class Deliverer {
     this.#options = options
     this.#next = options.next
     this.#pace = options.pace ?? DELIVERY_PACE
+    this.#places = new ConnectionPlaces(options.maxConnections)
     this.#watch = new StoreWatch(log)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
@@ -182,6 +191,7 @@ export class Deliverer {
     this.#isKicked = false
     // When the clock was put forward our own leases look over, and what is in hand would be claimed a second time.
     await this.#inHand.renewLeases()
+    if (this.#places.isWanted && this.#inHand.size >= MAX_IN_HAND) return CLOSED_SITE_POLL_MS
     for (const [route, site] of this.#sites) if (site.isSpent) this.#sites.delete(route)
     const closed = [...this.#sites].flatMap(([route, site]) => (site.isClosed ? [route] : []))
     const deliveries = await queue.claim(this.#pace.claimLimit, closed)
@@ -229,6 +239,7 @@ export class Deliverer {
       open: (signal) => openerOf(route, { ...this.#next, timeouts, clock })(signal),
       attempts: this.#attempts,
       inHand: this.#inHand,
+      places: needsConnection(route) ? this.#places.ofSite() : NO_BOUND.ofSite(),
       clock,
       log,
       pace,

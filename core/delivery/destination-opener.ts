@@ -38,6 +38,12 @@ export function openerOf(route: string, options: OpenerOptions): Opener {
   }
 }
 
+/** Whether the way leads over a connection. */
+export function needsConnection(route: string): boolean {
+  const destination = parseDestination(route)
+  return typeof destination !== 'string' && (destination.kind === 'smtp' || destination.kind === 'mx')
+}
+
 const DISCARDED: Met = Object.freeze({ kind: 'kept', text: 'discarded' })
 
 /** Every message meets the same. */

@@ -6,6 +6,7 @@ import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Attempts } from './attempts.ts'
 import type { Channel, Opener, Opening } from './channel.ts'
+import type { SitePlaces } from './connection-places.ts'
 import { type Met, outcomeOf } from './outcome.ts'
 import type { Work } from './work.ts'
 import type { WorkInHand } from './work-in-hand.ts'
@@ -47,6 +48,8 @@ export interface SiteOptions {
   readonly open: Opener
   readonly attempts: Attempts
   readonly inHand: WorkInHand
+  /** A lane begins with one of them. */
+  readonly places: SitePlaces
   readonly clock: Clock
   readonly log: Log
   readonly pace: SitePace
@@ -83,6 +86,8 @@ export class Site {
   readonly #idle: Lane[] = []
   readonly #stopped = new AbortController()
   readonly #postponed = new Set<Promise<void>>()
+  /** Lanes that wait for a place; what they will carry waits too. */
+  #placeless = 0
   #isGreeted = false
   #wasFull = false
   #troubles = 0
@@ -160,7 +165,8 @@ export class Site {
   #grow(extra: 0 | 1): void {
     if (this.#stopped.signal.aborted) return
     const extraUntil = this.#lanes.size + extra
-    while (this.#waiting.length > 0 && this.#lanes.size < this.#allowedLanes(extraUntil)) this.#openLane()
+    const hasMore = (): boolean => this.#waiting.length > this.#placeless
+    while (hasMore() && this.#lanes.size < this.#allowedLanes(extraUntil)) this.#openLane()
     if (this.#waiting.length === 0 || this.#growTimer !== null) return
     this.#growTimer = setTimeout(() => {
       this.#growTimer = null
@@ -181,7 +187,16 @@ export class Site {
     const lane: Lane = { channel: null, carried: 0, work: null, wake: null }
     // Entered first: the lane takes its work before the call returns.
     this.#lanes.set(lane, Promise.resolve())
-    this.#lanes.set(lane, this.#run(lane))
+    this.#lanes.set(lane, this.#options.places.take() ? this.#run(lane) : this.#runLater(lane))
+  }
+
+  /** When there is a place for it. */
+  async #runLater(lane: Lane): Promise<void> {
+    this.#placeless += 1
+    const hasPlace = await this.#options.places.wait(this.#stopped.signal)
+    this.#placeless -= 1
+    if (hasPlace) return await this.#run(lane)
+    this.#lanes.delete(lane)
   }
 
   async #run(lane: Lane): Promise<void> {
@@ -192,6 +207,7 @@ export class Site {
       if (!goesOn) break
     }
     lane.channel?.quit()
+    this.#options.places.give()
     this.#lanes.delete(lane)
     this.#grow(0)
     if (this.#lanes.size === 0) this.#options.onChange()
@@ -304,12 +320,19 @@ export class Site {
 
   /** The next work of a lane: what waits, or what comes while the channel may stay idle. */
   async #next(lane: Lane): Promise<Work | null> {
+    const { pace, places } = this.#options
+    // With more to do the site waits for a place like the others.
+    if (places.isWanted && lane.carried >= pace.messagesPerConnection) return null
     const waiting = this.#nextWaiting()
     if (waiting !== null || this.#stopped.signal.aborted || !lane.channel?.isUsable) return waiting
+    if (places.isWanted) return null
     return new Promise((resolve) => {
-      const late = setTimeout(() => lane.wake?.(null), this.#options.pace.idleMs)
+      const giveUp = (): void => lane.wake?.(null)
+      const late = setTimeout(giveUp, pace.idleMs)
+      const used = places.idle(giveUp)
       lane.wake = (work) => {
         clearTimeout(late)
+        used()
         lane.wake = null
         this.#idle.splice(this.#idle.indexOf(lane), 1)
         resolve(work)

@@ -21,6 +21,11 @@ export class StoreWatch {
     this.#log.error('queue-store-failed', { operation, reason: String(error) })
   }
 
+  /** One settlement is given up for good, while the store works. */
+  gaveUp(message: string, reason: string): void {
+    this.#log.error('delivery-outcome-held', { message, reason })
+  }
+
   worked(operation: StoreOperation): void {
     if (this.#failing.delete(operation)) this.#log.info('queue-store-back', { operation })
   }

@@ -2,7 +2,7 @@
 import type { StoredContent } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Queue } from '../queue/queue.ts'
-import type { Delivery, NewMessage, Settlement } from '../queue/queue-store.ts'
+import { type Delivery, type NewMessage, type Settlement, StoreFault } from '../queue/queue-store.ts'
 import { pause } from './sleep.ts'
 import { type StoreWatch, storeWaitMs } from './store-watch.ts'
 import { memoryBytes, Work } from './work.ts'
@@ -14,6 +14,9 @@ export interface WorkInHandOptions {
   /** How long a lease lasts. */
   readonly leaseMs: number
 }
+
+/** A settlement that has failed so often, for some seconds, may never be written; the store is asked to hold instead. */
+const HOLD_AFTER_FAILURES = 6
 
 export class WorkInHand {
   readonly #options: WorkInHandOptions
@@ -64,9 +67,9 @@ export class WorkInHand {
 
   /**
    * Settles and drops the work. A store that fails is asked again until it answers: what a remote has taken over must
-   * not be sent to it once more.
+   * not be sent to it once more. When it is this settlement alone that cannot be written, the recipients are held.
    *
-   * @returns `unsettled` when there was no time left to ask again
+   * @returns `unsettled` when there was no time left to ask again, or they were held instead
    */
   async settle(
     work: Work,
@@ -74,11 +77,32 @@ export class WorkInHand {
     notices: readonly NewMessage[],
   ): Promise<'settled' | 'lost' | 'unsettled'> {
     const { store } = this.#options.queue
-    const settle = (): Promise<boolean> => store.settle(work.delivery, settlements, notices)
+    let failures = 0
+    const settle = async (): Promise<boolean | 'held'> => {
+      try {
+        return await store.settle(work.delivery, settlements, notices)
+      } catch (error) {
+        failures += 1
+        if (failures < HOLD_AFTER_FAILURES || isFull(error)) throw error
+        return (await this.#hold(work, settlements, error)) && 'held'
+      }
+    }
     const settled = await this.#insist('settle', work, settle)
     this.drop(work)
-    if (settled === undefined && !work.isLost) return 'unsettled'
+    if (settled === 'held' || (settled === undefined && !work.isLost)) return 'unsettled'
     return settled === true ? 'settled' : 'lost'
+  }
+
+  /** A store that takes this has no trouble of its own. @throws StoreFault when it has */
+  async #hold(work: Work, settlements: readonly Settlement[], error: unknown): Promise<boolean> {
+    const { queue, watch } = this.#options
+    const reason = error instanceof Error ? error.message : String(error)
+    const detail = `the outcome of an attempt could not be written down: ${reason}`
+    const addresses = new Set(settlements.map(({ address }) => address))
+    const held = [...addresses].map((address): Settlement => ({ address, result: 'held', detail }))
+    const isHeld = await queue.store.settle(work.delivery, held, [])
+    if (isHeld) watch.gaveUp(work.delivery.message, reason)
+    return isHeld
   }
 
   /** Gives work back untouched; it is due again at once. */
@@ -157,4 +181,9 @@ export class WorkInHand {
     }
     return undefined
   }
+}
+
+/** Room may come back, and a hold takes some too. */
+function isFull(error: unknown): boolean {
+  return error instanceof StoreFault && error.code === 'full'
 }

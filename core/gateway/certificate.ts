@@ -1,13 +1,19 @@
 /** The certificate of a worker: the administrator's, or one made on the spot. */
-import { certificateProblem } from '../../config/certificate.ts'
 import type { Config, TlsConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import { ensureGenerated } from '../tls/generated-key-pair.ts'
+import { selfSigned } from '../tls/self-signed.ts'
 import { WatchedCertificate } from '../tls/watched-certificate.ts'
 
-/** null when no listener offers TLS. */
+/** Of a certificate that stands in for one that cannot be used. */
+const STAND_IN_DAYS = 30
+
+/**
+ * null when no listener offers TLS. A certificate of the administrator's that is no good is no problem here: the
+ * supervisor has looked at it before the start, and a worker that is replaced goes on with what there is.
+ */
 export function openCertificate(
   { tls, hostname }: Config,
   log: Log,
@@ -20,8 +26,12 @@ export function openCertificate(
   } catch (error) {
     return { problems: [notMade(tls, error as Error)] }
   }
-  const certificate = WatchedCertificate.open({ files: tls, log, now: () => clock.now() })
-  return 'kind' in certificate ? { problems: [certificateProblem(tls, certificate)] } : certificate
+  return WatchedCertificate.open({
+    files: tls,
+    log,
+    now: () => clock.now(),
+    standIn: () => selfSigned(hostname, clock.now(), STAND_IN_DAYS),
+  })
 }
 
 function notMade({ place, certificate }: TlsConfig, error: Error): Problem {

@@ -73,7 +73,7 @@ export async function createGateway(
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
     keeper,
-    records: new DecisionRecords(config.record.sessions, clock),
+    records: new DecisionRecords(config.record.sessions, config.record.bytes, clock),
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
     usage: new Map(),
@@ -118,6 +118,7 @@ function compose(
     queue,
     leaseMs: config.queue.leaseMs,
     workers: config.workers,
+    maxConnections: config.outbound.connections,
     next: { hostname: config.hostname, nextHops: generations.current.nextHops },
     clock,
     log,

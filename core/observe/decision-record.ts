@@ -62,6 +62,10 @@ export class SessionRecord {
   readonly startedAt: number
   readonly entries: (Decision | Step)[] = []
   readonly keys: string[] = []
+  /** About so many octets of memory. */
+  octets = SESSION_OCTETS
+  /** Of each entry. */
+  readonly #sizes: number[] = []
   readonly #records: DecisionRecords
 
   constructor(records: DecisionRecords, id: string, client: Client, startedAt: number) {
@@ -137,18 +141,62 @@ export class SessionRecord {
   }
 
   #findableBy(key: string): void {
-    if (this.keys.length >= MAX_KEYS) this.#records.forget(this.keys.splice(0, MAX_KEYS / 4))
+    if (this.keys.length >= MAX_KEYS) {
+      this.#records.forget(this.keys.splice(0, MAX_KEYS / 4))
+      this.#grow((-MAX_KEYS / 4) * KEY_OCTETS)
+    }
     this.keys.push(key)
     this.#records.index(key, this)
+    this.#grow(KEY_OCTETS)
   }
 
   /** A session that goes on for ever may not grow for ever: the oldest entries behind the first few go. */
   #push(entry: Decision | Step): void {
-    if (this.entries.length >= MAX_ENTRIES) this.entries.splice(KEPT_FROM_START, MAX_ENTRIES / 4)
+    const size = octetsOf(entry)
+    if (this.entries.length >= MAX_ENTRIES) this.#remove(KEPT_FROM_START, MAX_ENTRIES / 4)
+    if (this.octets + size > MAX_SESSION_OCTETS) this.#makeRoom()
     this.entries.push(entry)
+    this.#sizes.push(size)
+    this.#grow(size)
+  }
+
+  /** A quarter of what there may be; the first few too when they are what is large. */
+  #makeRoom(): void {
+    for (const from of [KEPT_FROM_START, 0]) {
+      let size = this.octets
+      let end = from
+      while (size > MAX_SESSION_OCTETS * 0.75 && end < this.#sizes.length) size -= this.#sizes[end++] ?? 0
+      this.#remove(from, end - from)
+    }
+  }
+
+  #remove(from: number, count: number): void {
+    this.entries.splice(from, count)
+    this.#grow(-this.#sizes.splice(from, count).reduce((sum, size) => sum + size, 0))
+  }
+
+  #grow(octets: number): void {
+    this.octets += octets
+    this.#records.grew(this, octets)
   }
 }
 
+/** About what an entry takes: its texts, and something for every member. Cheap, for there are many. */
+function octetsOf(value: unknown): number {
+  if (typeof value === 'string') return MEMBER_OCTETS + value.length
+  if (typeof value !== 'object' || value === null) return MEMBER_OCTETS
+  let octets = MEMBER_OCTETS
+  for (const key in value) octets += octetsOf((value as Readonly<Record<string, unknown>>)[key])
+  return octets
+}
+
+/** Of a string, a number, an object: what it takes beside its text. */
+const MEMBER_OCTETS = 16
+const KEY_OCTETS = 100
+/** Of a session without entries. */
+const SESSION_OCTETS = 500
+/** No session takes more, whatever plugins say in it. */
+const MAX_SESSION_OCTETS = 1024 * 1024
 const NO_ACTIONS: readonly Action[] = Object.freeze([])
 const NOTHING_SAID: Reason = Object.freeze({ text: '', code: '', facts: Object.freeze({}) })
 const MAX_ENTRIES = 2_000
@@ -160,12 +208,18 @@ const KEPT_FROM_START = 50
 export class DecisionRecords {
   readonly clock: Clock
   readonly #capacity: number
+  readonly #maxOctets: number
+  #octets = 0
   readonly #sessions = new Map<string, SessionRecord>()
   readonly #byKey = new Map<string, SessionRecord>()
 
-  /** @param capacity sessions kept; 0 keeps none */
-  constructor(capacity: number, clock: Clock) {
+  /**
+   * @param capacity  sessions kept; 0 keeps none
+   * @param maxOctets of memory, about; the newest session is kept however large it is
+   */
+  constructor(capacity: number, maxOctets: number, clock: Clock) {
     this.#capacity = capacity
+    this.#maxOctets = maxOctets
     this.clock = clock
   }
 
@@ -173,6 +227,7 @@ export class DecisionRecords {
   open(id: string, client: Client): SessionRecord {
     const record = new SessionRecord(this, id, client, this.clock.now())
     this.#sessions.set(id, record)
+    this.grew(record, record.octets)
     if (this.#sessions.size > this.#capacity) this.#forgetOldest()
     return record
   }
@@ -205,9 +260,17 @@ export class DecisionRecords {
     for (const key of keys) this.#byKey.delete(key)
   }
 
+  /** For SessionRecord: what is known takes so much more, or less. The oldest sessions may go for it. */
+  grew(record: SessionRecord, octets: number): void {
+    if (!this.#sessions.has(record.id)) return
+    this.#octets += octets
+    while (this.#octets > this.#maxOctets && this.#sessions.size > 1) this.#forgetOldest()
+  }
+
   #forgetOldest(): void {
     for (const [id, record] of this.#sessions) {
       this.#sessions.delete(id)
+      this.#octets -= record.octets
       this.forget(record.keys)
       return
     }

@@ -42,6 +42,11 @@ export function mayAuthenticate({ listener, policy }: ClientSession): boolean {
   return listener.role === 'submission' && (credentials !== null || hooks.hasSubscribers('auth'))
 }
 
+/** Whether they can do so now. Never in the clear: a client that sees AUTH might not wait for TLS (RFC 4954 §4). */
+export function offersAuth(client: ClientSession): boolean {
+  return mayAuthenticate(client) && client.facts.tls !== null
+}
+
 export function auth(client: ClientSession, argument: string): Step | Promise<Step> {
   const { tls, identity } = client.facts
   if (tls === null) return NO_TLS

@@ -3,11 +3,11 @@ import { holdReasons } from '../hooks/actions.ts'
 import { whyNotDomain } from '../mail/address.ts'
 import { AUTH_METHODS } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
-import { mayAuthenticate } from './auth.ts'
+import { offersAuth } from './auth.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
 import { refuseFor } from './refusal.ts'
-import { mayStartTls } from './starttls.ts'
+import { offersStartTls } from './starttls.ts'
 
 export function helo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
   return introduce(client, 'HELO', argument)
@@ -47,16 +47,14 @@ async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): 
 function offer(client: ClientSession): Reply {
   const { hostname, limits } = client.policy.settings
   const size = Number.isFinite(limits.messageBytes) ? `SIZE ${limits.messageBytes}` : 'SIZE'
-  const isSecured = client.facts.tls !== null
   const lines = [
     hostname,
     'PIPELINING',
     size,
     '8BITMIME',
     'DSN',
-    ...(mayStartTls(client) && !isSecured ? ['STARTTLS'] : []),
-    // Never in the clear: a client that sees it might not wait for TLS (RFC 4954 §4).
-    ...(mayAuthenticate(client) && isSecured ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),
+    ...(offersStartTls(client) ? ['STARTTLS'] : []),
+    ...(offersAuth(client) ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),
     'ENHANCEDSTATUSCODES',
   ]
   return { code: 250, status: null, lines }

@@ -1,8 +1,9 @@
 /** MAIL (RFC 5321 §4.1.1.2): opens a transaction. */
 import { holdReasons } from '../hooks/actions.ts'
 import { formatAddress } from '../mail/address.ts'
-import { type DsnEnvelope, takeMailDsn } from '../mail/dsn-parameters.ts'
+import { type DsnEnvelope, decodeXtext, takeMailDsn } from '../mail/dsn-parameters.ts'
 import { type Reply, reply } from '../mail/reply.ts'
+import { offersAuth } from './auth.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
 import { MailTransaction } from './mail-transaction.ts'
@@ -20,7 +21,7 @@ export function mail(client: ClientSession, argument: string): ReplyStep | Promi
   if (address?.domain === '') return say(reply(501, '5.1.7', 'A reverse-path needs a domain'))
   const taken = takeMailDsn(parameters)
   if (!taken.ok) return say(reply(501, '5.5.4', taken.reason))
-  const declared = readParameters(taken.others)
+  const declared = readParameters(taken.others, offersAuth(client))
   if (declared !== null && typeof declared !== 'number') return say(declared)
   const asked = { reversePath: formatAddress(address), declaredSize: declared, dsn: taken.dsn }
   return unavailable(client) ?? tooLarge(client, declared) ?? open(client, asked)
@@ -86,8 +87,8 @@ async function open(client: ClientSession, { reversePath, declaredSize, dsn }: A
   return OK
 }
 
-/** SIZE and BODY; besides DSN nothing else is offered. The declared size, null without one, or the reply to a bad parameter. */
-function readParameters(parameters: readonly Parameter[]): number | null | Reply {
+/** SIZE, BODY and AUTH; besides DSN nothing else is offered. The declared size, null without one, or the reply to a bad parameter. */
+function readParameters(parameters: readonly Parameter[], isAuthOffered: boolean): number | null | Reply {
   let declaredSize: number | null = null
   for (const { keyword, value } of parameters) {
     if (keyword === 'SIZE') {
@@ -95,6 +96,10 @@ function readParameters(parameters: readonly Parameter[]): number | null | Reply
       declaredSize = Number(value)
     } else if (keyword === 'BODY') {
       if (!/^(?:7BIT|8BITMIME)$/i.test(value ?? '')) return reply(501, '5.5.4', 'BODY is 7BIT or 8BITMIME')
+    } else if (keyword === 'AUTH' && isAuthOffered) {
+      // Who wrote it is the client's word, and we take nobody's but our own: as if it were <> (RFC 4954 §5).
+      if (value === null || decodeXtext(value) === null)
+        return reply(501, '5.5.4', 'AUTH is <> or a mailbox, encoded as xtext')
     } else {
       return reply(555, '5.5.4', `Parameter ${keyword} is not known`)
     }

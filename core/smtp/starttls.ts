@@ -11,6 +11,11 @@ export function mayStartTls({ listener }: ClientSession): boolean {
   return listener.tls === 'starttls'
 }
 
+/** Whether it may do so now. */
+export function offersStartTls(client: ClientSession): boolean {
+  return mayStartTls(client) && client.facts.tls === null
+}
+
 export function startTls({ facts }: ClientSession): Step {
   return facts.tls === null ? { kind: 'secure', reply: GO_AHEAD } : TWICE
 }

@@ -1,14 +1,14 @@
 /** The verbs: what each needs, and who handles it (RFC 5321 §4.1.1, §4.1.4). */
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
-import { auth, mayAuthenticate } from './auth.ts'
+import { auth, mayAuthenticate, offersAuth } from './auth.ts'
 import type { ClientSession, State } from './client-session.ts'
 import { data } from './data.ts'
 import { type Step, say, sayAndClose } from './dialogue-port.ts'
 import { ehlo, helo } from './helo.ts'
 import { mail } from './mail.ts'
 import { rcpt } from './rcpt.ts'
-import { mayStartTls, startTls } from './starttls.ts'
+import { mayStartTls, offersStartTls, startTls } from './starttls.ts'
 
 export interface Verb {
   /** `ready`: HELO was given and no transaction is open. `transaction`: MAIL was accepted. */
@@ -20,11 +20,13 @@ export interface Verb {
   readonly hook: HookName
   /** Whether this listener has it at all. */
   isAvailable(client: ClientSession): boolean
+  /** Whether this client may use it now, as far as TLS goes. */
+  isOffered(client: ClientSession): boolean
   /** @param argument without the spaces around it */
   run(client: ClientSession, argument: string): Step | Promise<Step>
 }
 
-const always = { isAvailable: () => true }
+const always = { isAvailable: () => true, isOffered: () => true }
 const idle = { ...always, needs: 'nothing', argument: 'any', isIdle: true, hook: 'connect' } as const
 const hello = { ...idle, hook: 'helo' } as const
 const step = { ...always, argument: 'any', isIdle: false } as const
@@ -34,16 +36,34 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['EHLO', { ...hello, run: ehlo }],
   [
     'STARTTLS',
-    { ...step, needs: 'ready', argument: 'none', hook: 'helo', isAvailable: mayStartTls, run: startTls },
+    {
+      ...step,
+      needs: 'ready',
+      argument: 'none',
+      hook: 'helo',
+      isAvailable: mayStartTls,
+      isOffered: offersStartTls,
+      run: startTls,
+    },
   ],
-  ['AUTH', { ...step, needs: 'ready', hook: 'auth', isAvailable: mayAuthenticate, run: auth }],
+  [
+    'AUTH',
+    {
+      ...step,
+      needs: 'ready',
+      hook: 'auth',
+      isAvailable: mayAuthenticate,
+      isOffered: offersAuth,
+      run: auth,
+    },
+  ],
   ['MAIL', { ...step, needs: 'ready', hook: 'mail', run: mail }],
   ['RCPT', { ...step, needs: 'transaction', hook: 'rcpt', run: rcpt }],
   ['DATA', { ...step, needs: 'transaction', argument: 'none', hook: 'data', run: data }],
   ['RSET', { ...idle, argument: 'none', run: rset }],
   ['NOOP', { ...idle, run: () => NOOP }],
   ['VRFY', { ...idle, run: vrfy }],
-  ['HELP', { ...idle, run: () => HELP }],
+  ['HELP', { ...idle, run: help }],
   ['QUIT', { ...idle, argument: 'none', isIdle: false, run: quit }],
 ])
 
@@ -53,7 +73,6 @@ const NOT_IMPLEMENTED: ReadonlySet<string> = new Set(
 )
 
 const NOOP = say(reply(250, '2.0.0', 'OK'))
-const HELP = say(reply(214, '2.0.0', 'HELO EHLO MAIL RCPT DATA RSET NOOP VRFY QUIT, see RFC 5321'))
 const RESET = say(reply(250, '2.0.0', 'Reset'))
 
 /** The verb of this name, or the step that says there is none. `line` is the whole command. */
@@ -88,6 +107,11 @@ function vrfy(_client: ClientSession, argument: string): Step {
       ? reply(501, '5.5.4', 'VRFY needs an address')
       : reply(252, '2.1.5', 'Cannot verify, but will accept the message'),
   )
+}
+
+function help(client: ClientSession): Step {
+  const offered = [...VERBS].filter(([, verb]) => verb.isOffered(client)).map(([name]) => name)
+  return say(reply(214, '2.0.0', `${offered.join(' ')}, see RFC 5321`))
 }
 
 function quit(client: ClientSession): Step {

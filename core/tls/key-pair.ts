@@ -15,6 +15,8 @@ export interface KeyPairFiles {
 }
 
 export interface KeyPair extends PemPair {
+  /** First moment of the certificate's validity, milliseconds since 1970. */
+  readonly validFrom: number
   /** Last moment of the certificate's validity, milliseconds since 1970. */
   readonly validUntil: number
   /** Mode bits of the key file beyond 0640; 0 when nobody else can get at it. */
@@ -41,16 +43,38 @@ const REASONS: Readonly<Record<string, string>> = {
 const ALLOWED_MODE = 0o640
 const MAX_FILE_BYTES = 1024 * 1024
 
-/** Never throws for what is in the files. @param now milliseconds since 1970 */
+/** Read, and valid now. Never throws for what is in the files. @param now milliseconds since 1970 */
 export function readKeyPair(files: KeyPairFiles, now: number): KeyPair | KeyPairFault {
+  const pair = readKeyPairOfAnyTime(files)
+  return isKeyPairFault(pair) ? pair : (whyNotValid(pair, files, now) ?? pair)
+}
+
+/** Read, whether valid now or not. Never throws for what is in the files. */
+export function readKeyPairOfAnyTime(files: KeyPairFiles): KeyPair | KeyPairFault {
   const certificate = readText(files, 'certificate')
   if ('kind' in certificate) return certificate
   const key = readText(files, 'key')
   if ('kind' in key) return key
   const pair = { certificate: certificate.text, key: key.text }
-  const checked = checkKeyPair(pair, files, now)
+  const checked = checkKeyPair(pair, files)
   if ('kind' in checked) return checked
-  return { ...pair, excessMode: key.mode & 0o777 & ~ALLOWED_MODE, validUntil: checked.validUntil }
+  return { ...pair, ...checked, excessMode: key.mode & 0o777 & ~ALLOWED_MODE }
+}
+
+/** What is wrong with the time, null when nothing is. @param now milliseconds since 1970 */
+export function whyNotValid(
+  { validFrom, validUntil }: KeyPair,
+  files: KeyPairFiles,
+  now: number,
+): KeyPairFault | null {
+  const fault = { kind: 'not-valid-now', file: 'certificate' } as const
+  if (now > validUntil) {
+    const message = `The certificate ${files.certificate} expired on ${day(validUntil)}.`
+    return { ...fault, message, remedy: 'renew it, and name the renewed one' }
+  }
+  if (now >= validFrom) return null
+  const message = `The certificate ${files.certificate} is not valid before ${day(validFrom)}.`
+  return { ...fault, message, remedy: 'check the clock of this machine, or name another certificate' }
 }
 
 /** Whether reading failed. */
@@ -83,8 +107,7 @@ function readText(
 function checkKeyPair(
   { certificate, key }: PemPair,
   files: KeyPairFiles,
-  now: number,
-): { readonly validUntil: number } | KeyPairFault {
+): Pick<KeyPair, 'validFrom' | 'validUntil'> | KeyPairFault {
   const parsed = parseCertificate(certificate)
   if (parsed === null) return noPem(files, 'certificate', 'a line "-----BEGIN CERTIFICATE-----"')
   const secret = parseKey(key)
@@ -99,23 +122,7 @@ function checkKeyPair(
     const remedy = 'name the key the certificate was made for; in a chain, its own certificate comes first'
     return { kind: 'unusable', file: 'key', message, remedy }
   }
-  return validity(parsed, files, now)
-}
-
-function validity(
-  { validFromDate, validToDate }: X509Certificate,
-  files: KeyPairFiles,
-  now: number,
-): { readonly validUntil: number } | KeyPairFault {
-  const [from, until] = [validFromDate.getTime(), validToDate.getTime()]
-  const fault = { kind: 'not-valid-now', file: 'certificate' } as const
-  if (now > until) {
-    const message = `The certificate ${files.certificate} expired on ${day(until)}.`
-    return { ...fault, message, remedy: 'renew it, and name the renewed one' }
-  }
-  if (now >= from) return { validUntil: until }
-  const message = `The certificate ${files.certificate} is not valid before ${day(from)}.`
-  return { ...fault, message, remedy: 'check the clock of this machine, or name another certificate' }
+  return { validFrom: parsed.validFromDate.getTime(), validUntil: parsed.validToDate.getTime() }
 }
 
 function parseCertificate(text: string): X509Certificate | null {

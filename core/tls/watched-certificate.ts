@@ -9,7 +9,10 @@ import {
   type KeyPair,
   type KeyPairFault,
   type KeyPairFiles,
+  type PemPair,
   readKeyPair,
+  readKeyPairOfAnyTime,
+  whyNotValid,
 } from './key-pair.ts'
 import { secureContext } from './secure-context.ts'
 
@@ -23,6 +26,17 @@ export interface CertificateOptions {
   readonly log: Log
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Shown while the files have nothing that could be. Must be usable. */
+  readonly standIn: () => PemPair
+}
+
+/** What a worker begins with. */
+interface Found {
+  readonly context: SecureContext
+  /** null: the stand-in. */
+  readonly pair: KeyPair | null
+  /** Why it is not what it should be. */
+  readonly fault: KeyPairFault | null
 }
 
 export class WatchedCertificate {
@@ -34,22 +48,31 @@ export class WatchedCertificate {
   /** What was found last, good or bad, so that it is told once. */
   #seen: string
 
-  private constructor(options: CertificateOptions, pair: KeyPair, context: SecureContext) {
+  private constructor(options: CertificateOptions, { context, pair, fault }: Found) {
+    const { files, log } = options
     this.#options = options
     this.#context = context
-    this.#seen = appearance(pair)
-    this.#warnOfMode(pair)
-    const { certificate, key } = options.files
-    for (const folder of new Set([dirname(certificate), dirname(key)])) this.#watch(folder)
+    this.#seen = appearance(fault ?? pair)
+    if (fault !== null) {
+      const { message, remedy } = fault
+      log.error('certificate-unfit', {
+        reason: message,
+        remedy,
+        shown: pair === null ? 'one made for now' : 'it all the same',
+      })
+    }
+    if (pair !== null) this.#warnOfMode(pair)
+    for (const folder of new Set([dirname(files.certificate), dirname(files.key)])) this.#watch(folder)
     this.#looking = setInterval(() => this.#look(), LOOK_MS).unref()
   }
 
-  /** Reads the files and keeps an eye on them. */
-  static open(options: CertificateOptions): WatchedCertificate | KeyPairFault {
-    const pair = readKeyPair(options.files, options.now())
-    if (isKeyPairFault(pair)) return pair
-    const context = secureContext(pair, options.files)
-    return 'kind' in context ? context : new WatchedCertificate(options, pair, context)
+  /**
+   * Reads the files and keeps an eye on them. It is no use to take no mail because of a certificate: one whose time is
+   * over is shown, in place of one that cannot be shown the stand-in, and the log says so. Who starts a gateway is told
+   * before, by config/certificate.ts; this is for a worker that is replaced later.
+   */
+  static open(options: CertificateOptions): WatchedCertificate {
+    return new WatchedCertificate(options, found(options))
   }
 
   /** For the next handshake. Connections keep what they have begun with. */
@@ -110,7 +133,18 @@ export class WatchedCertificate {
   }
 }
 
-function appearance(read: KeyPair | KeyPairFault): string {
+function found({ files, now, standIn }: CertificateOptions): Found {
+  const pair = readKeyPairOfAnyTime(files)
+  const context = isKeyPairFault(pair) ? pair : secureContext(pair, files)
+  if (!('kind' in context) && !isKeyPairFault(pair))
+    return { context, pair, fault: whyNotValid(pair, files, now()) }
+  const made = secureContext(standIn(), files)
+  if ('kind' in made) throw new Error(made.message)
+  return { context: made, pair: null, fault: 'kind' in context ? context : null }
+}
+
+function appearance(read: KeyPair | KeyPairFault | null): string {
+  if (read === null) return ''
   if (isKeyPairFault(read)) return read.message
   return createHash('sha256').update(read.certificate).update(read.key).digest('base64')
 }

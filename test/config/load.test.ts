@@ -19,7 +19,7 @@ test('an empty file gives every default', () => {
     users: null,
     domains: {},
     relay: { networks: [] },
-    outbound: { route: null, port: 25, family: 'both', allowedNetworks: [] },
+    outbound: { route: null, port: 25, family: 'both', allowedNetworks: [], connections: 500 },
     dns: { servers: [] },
     queue: {
       retryMs: [60_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000],
@@ -45,7 +45,7 @@ test('an empty file gives every default', () => {
     admin: { socket: '/etc/postern/var/control.sock', http: { host: '127.0.0.1', port: 8025 } },
     plugins: [],
     lookups: {},
-    record: { sessions: 10_000 },
+    record: { sessions: 10_000, bytes: 134_217_728 },
     log: { level: 'info' },
     stopTimeoutMs: 30_000,
     workers: 1,

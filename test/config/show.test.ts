@@ -32,6 +32,7 @@ outbound:
   port: 25
   family: both
   allowedNetworks: []
+  connections: 500
 dns:
   servers: []
 queue:
@@ -64,6 +65,7 @@ lookups:
   people: /etc/people.txt
 record:
   sessions: 10000
+  bytes: 128MiB
 log:
   level: info
 stopTimeout: 30s
@@ -75,7 +77,7 @@ workers: 1
 const files = ['config/postern.yaml', 'config/examples/inbound.yaml', 'config/examples/smarthost.yaml']
 const texts = [
   'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
-  'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"] }',
+  'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7 }',
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
   'limits: off',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',

@@ -1,10 +1,14 @@
 /** A worker or a plughost that is killed is replaced; clients wait instead of being refused, and no mail is lost. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { selfSigned } from '../../core/tls/self-signed.ts'
 import { FakeRemote } from '../support/fake-remote.ts'
 import { Gateway } from '../support/gateway.ts'
 import { addedFields, message } from '../support/message-bytes.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { TemporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 let gateway: Gateway
@@ -41,6 +45,40 @@ test('a killed worker is replaced, and clients that come meanwhile are served by
     gateway.logged('worker-died').map(({ reason }) => reason),
     ['SIGKILL'],
   )
+})
+
+test('a worker is replaced although the certificate has expired meanwhile, and serves it', async () => {
+  const folder = await TemporaryFolder.make()
+  const [certificate, key] = ['cert.pem', 'key.pem'].map((name) => join(folder.path, name)) as [
+    string,
+    string,
+  ]
+  const put = (madeAt: number): void => {
+    const pair = selfSigned('mx.example.test', madeAt, 10)
+    writeFileSync(key, pair.key, { mode: 0o600 })
+    writeFileSync(certificate, pair.certificate)
+  }
+  try {
+    put(Date.now())
+    await using secured = await Gateway.start({ tls: { certificate, key } })
+    put(Date.now() - 20 * 86_400_000)
+    const pid = await secured.workerPid()
+    process.kill(pid, 'SIGKILL')
+    await until(async () => {
+      const now = await secured.control.status().catch(() => null)
+      return now !== null && now.gateway !== null && now.gateway.workers[0]?.pid !== pid
+    }, 'the next worker')
+    assert.match(String(secured.logged('certificate-unfit')[0]?.['reason']), /expired on/)
+    using client = await secured.greeted()
+    await client.expect('220', 'STARTTLS')
+    assert.match(await secured.send(['anna@example.test'], message('after the expiry')), /^250 2\.0\.0 /)
+    const { code } = await secured.stop()
+    assert.equal(code, 0)
+    // An administrator who starts it is told.
+    await assert.rejects(secured.restart(), /P1142/)
+  } finally {
+    await folder[Symbol.asyncDispose]()
+  }
 })
 
 test('mail that a killed worker had accepted is delivered by the next one', async () => {

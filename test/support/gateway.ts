@@ -108,7 +108,7 @@ export class Gateway implements AsyncDisposable {
   #group: ProcessGroup
   /** What earlier lives wrote to the log. */
   #earlierLog = ''
-  #port = 0
+  #ports: readonly number[] = []
 
   private constructor(folder: GatewayFolder) {
     this.folder = folder
@@ -133,7 +133,12 @@ export class Gateway implements AsyncDisposable {
 
   /** Of the first listener. */
   get port(): number {
-    return this.#port
+    return this.#ports[0] ?? 0
+  }
+
+  /** Of every listener, in the order of the configuration. */
+  get ports(): readonly number[] {
+    return this.#ports
   }
 
   get supervisorPid(): number {
@@ -231,8 +236,9 @@ export class Gateway implements AsyncDisposable {
     const group = this.#group
     await until(() => group.ended !== null || group.stdout.includes('\nReady.'), 'the banner', START_MS)
     if (group.ended !== null) throw new Error(`the gateway did not start:\n${group.stderr}`)
-    this.#port = Number(/^\s*Listens\s+127\.0\.0\.1:(\d+)/m.exec(group.stdout)?.[1])
-    assert.ok(this.#port > 0, `the banner names the port:\n${group.stdout}`)
+    const listens = [...group.stdout.matchAll(/^\s*Listens\s+127\.0\.0\.1:(\d+)/gm)]
+    this.#ports = listens.map(([, port]) => Number(port))
+    assert.ok(this.port > 0, `the banner names the port:\n${group.stdout}`)
   }
 }
 

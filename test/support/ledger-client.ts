@@ -29,6 +29,8 @@ const AFTER_LOSS_MS = 100
 
 export class LedgerClient implements AsyncDisposable {
   readonly rows: LedgerRow[] = []
+  /** Connections that ended after their greeting without a word: neither 421 nor a reply to what was asked. */
+  brokenOff = 0
   readonly #options: LedgerClientOptions
   readonly #stopping = new AbortController()
   readonly #running: Promise<void[]>
@@ -84,10 +86,13 @@ export class LedgerClient implements AsyncDisposable {
         isDotted = true
         reply = ''
         reply = await client.ask('.')
-      } else await client.expect('250', 'RSET')
-      return client
+      } else if (!isFarewell(reply)) await client.expect('250', 'RSET')
+      if (!isFarewell(reply)) return client
+      client.destroy()
+      return null
     } catch {
       // Lost in the midst: what was heard is what counts.
+      if (client !== null) this.brokenOff += 1
       client?.destroy()
       if (!isDotted) reply = ''
       return null
@@ -95,6 +100,11 @@ export class LedgerClient implements AsyncDisposable {
       this.rows.push({ id, sha256, reply, isDotted })
     }
   }
+}
+
+/** RFC 5321 §3.8: the server closes behind it. */
+function isFarewell(reply: string): boolean {
+  return reply.startsWith('421')
 }
 
 function headerOf(id: string): string {

@@ -2,6 +2,7 @@
  * Programs of others that we are tested against: in PATH, or in the folder POSTERN_PEERS, where Debian packages were
  * unpacked without being installed. Tests that miss one are skipped and say so; POSTERN_REQUIRE=peers makes them fail.
  */
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { ProcessGroup } from './process-group.ts'
@@ -19,6 +20,12 @@ export function needing(...names: readonly string[]): { readonly skip: string | 
   return {
     skip: missing.length > 0 && !isRequired && `not found in PATH or POSTERN_PEERS: ${missing.join(', ')}`,
   }
+}
+
+/** Options of a test that needs perl and these modules of it. */
+export function needingPerl(...modules: readonly string[]): { readonly skip: string | false } {
+  const missing = modules.filter((name) => spawnSync('perl', [`-M${name}`, '-e', '1']).status !== 0)
+  return { skip: missing.length > 0 && !isRequired && `perl does not have: ${missing.join(', ')}` }
 }
 
 /** Starts one of them. @throws Error when it is missing */

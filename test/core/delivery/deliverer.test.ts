@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { StoreFault } from '../../../core/queue/queue-store.ts'
 import { remoteFor, type Script } from '../../support/fake-remote.ts'
 import { OWNER, standFor, TEXT, withFaults } from './delivery-stand.ts'
 import { until } from './until.ts'
@@ -86,6 +87,62 @@ describe('the deliverer', { concurrency: 4 }, () => {
       said.map(({ event }) => event),
       ['queue-store-failed', 'queue-store-back'],
     )
+  })
+
+  test('a settlement that cannot be written although the store works: held, not sent again', async (t) => {
+    let failures = 0
+    const remote = await remoteFor(t)
+    const stand = await standFor(t, {
+      leaseMs: 2_000,
+      store: (store) =>
+        withFaults(store, {
+          settle: async (delivery, settlements, notices) => {
+            if (settlements.every(({ result }) => result === 'held'))
+              return await store.settle(delivery, settlements, notices)
+            failures += 1
+            throw new StoreFault('unavailable', 'constraint failed')
+          },
+        }),
+    })
+    const id = await stand.accept(remote.route, ['a@remote.test', 'b@remote.test'])
+    await stand.settled()
+    assert.equal(remote.messages.length, 1)
+    assert.ok(failures > 1 && failures < 20, `${failures} failures`)
+    const held = 'the outcome of an attempt could not be written down: constraint failed'
+    assert.deepEqual(
+      (await stand.entries()).map(({ state, detail }) => [state, detail]),
+      [
+        ['held', held],
+        ['held', held],
+      ],
+    )
+    const [line, ...more] = stand.lines.filter(({ event }) => event === 'delivery-outcome-held')
+    assert.equal(line?.['message'], id)
+    assert.deepEqual(more, [])
+  })
+
+  test('a store that fails for longer is waited for: delivered once, nothing held', async (t) => {
+    const remote = await remoteFor(t)
+    const failing = { until: Number.POSITIVE_INFINITY, code: 'full' as 'full' | 'unavailable' }
+    const stand = await standFor(t, {
+      store: (store) =>
+        withFaults(store, {
+          settle: async (...given) => {
+            // No room for an outcome, or for anything.
+            const isHold = given[1].every(({ result }) => result === 'held')
+            if (Date.now() < failing.until && !(isHold && failing.code === 'full'))
+              throw new StoreFault(failing.code, 'away')
+            return await store.settle(...given)
+          },
+        }),
+    })
+    for (const code of ['full', 'unavailable'] as const) {
+      Object.assign(failing, { code, until: Date.now() + 6_000 })
+      await stand.accept(remote.route, ['a@remote.test'])
+      await stand.settled()
+    }
+    assert.equal(remote.messages.length, 2)
+    assert.deepEqual(await stand.entries(), [])
   })
 
   test('claims that fail are made again, and it is said once', async (t) => {

@@ -22,6 +22,7 @@ export interface StandOptions {
   readonly retryMs?: readonly number[]
   readonly expireMs?: number
   readonly leaseMs?: number
+  readonly maxConnections?: number
   readonly pace?: Partial<Omit<DeliveryPace, 'site' | 'timeouts'>>
   readonly site?: Partial<SitePace>
   readonly timeouts?: Partial<DeliveryPace['timeouts']>
@@ -67,20 +68,18 @@ const KEEPER_ENTRY = new URL('../../../core/process/keeper-thread.ts', import.me
 
 export async function standFor(t: TestContext, options: StandOptions = {}): Promise<Stand> {
   const { clock = systemClock, routeNotice = () => Promise.resolve(null) } = options
-  const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000 } = options
+  const { retryMs = [200], expireMs = 3_600_000, leaseMs = 30_000, maxConnections = 500 } = options
   const directory = await mkdtemp(join(tmpdir(), 'delivery-'))
   const keeper = options.keeper ?? (await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow }))
   const store = keeper.queue
   const queue = new Queue(options.store?.(store) ?? store, { retryMs, leaseMs }, OWNER, clock)
   const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
   const log = collecting(lines)
+  const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
+  const given = { queue, leaseMs, maxConnections, clock, log, notices }
   const deliverer = new Deliverer({
-    queue,
-    leaseMs,
+    ...given,
     next: { hostname: 'mx.postern.test', nextHops: options.nextHops ?? nameless() },
-    clock,
-    log,
-    notices: noticesOf({ route: routeNotice, newId: queue.newId, clock, log }),
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
     workers: options.workers ?? 1,

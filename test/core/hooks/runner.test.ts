@@ -30,7 +30,7 @@ interface Asked {
 
 async function askConnect(...plugins: readonly TestPlugin[]): Promise<Asked> {
   const panel = new TestPanel(plugins)
-  const record = new DecisionRecords(10, clock).open('s_x', client)
+  const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   const outcome = await new HookRunner(panel, clock.monotonic, silentLog).ask(
     'connect',
     { session },
@@ -41,7 +41,7 @@ async function askConnect(...plugins: readonly TestPlugin[]): Promise<Asked> {
 }
 
 async function askMail(...plugins: readonly TestPlugin[]): Promise<HookOutcome> {
-  const record = new DecisionRecords(10, clock).open('s_x', client)
+  const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   const transaction = { number: 1, reversePath: '', declaredSize: null, recipients: [] }
   const runner = new HookRunner(new TestPanel(plugins), clock.monotonic, silentLog)
   return runner.ask('mail', { session, transaction }, null, record)
@@ -173,7 +173,7 @@ test('the plugins together have the time of the hook, and each call is told what
       return [{ plugin, answer: null, fault: fault('timeout'), wallMicros: 0, cpuMicros: 0 }]
     },
   }
-  const record = new DecisionRecords(10, clock).open('s_x', client)
+  const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   await new HookRunner(panel, () => now, silentLog).ask('connect', { session }, null, record)
   assert.deepEqual(left, [30_000, 5_000])
 })
@@ -183,7 +183,7 @@ test('a panel that reports nothing is a bug, not a yes', async () => {
     subscribers: (_hook: HookName) => [{ name: 'a', version: '1', build: '', onError: 'defer' }],
     ask: () => Promise.resolve([]),
   }
-  const record = new DecisionRecords(10, clock).open('s_x', client)
+  const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   await assert.rejects(
     new HookRunner(panel, () => 0, silentLog).ask('connect', { session }, null, record),
     /no report/,

@@ -83,7 +83,7 @@ export class TestServer {
   private constructor(options: TestServerOptions) {
     const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), monotonic: () => performance.now() }
     this.panel = new TestPanel(options.plugins ?? [relayControl])
-    this.records = new DecisionRecords(1_000, clock)
+    this.records = new DecisionRecords(1_000, Infinity, clock)
     let messages = 0
     const parts: SmtpParts = {
       policy: {

@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { connect, TLSSocket } from 'node:tls'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
+import type { PemPair } from '../../../core/tls/key-pair.ts'
 import { selfSigned } from '../../../core/tls/self-signed.ts'
 import { WatchedCertificate } from '../../../core/tls/watched-certificate.ts'
 
 const PATIENCE_MS = 20_000
+const DAY_MS = 86_400_000
 const NOW = Date.now()
 const root = mkdtempSync(join(tmpdir(), 'postern-watched-'))
 after(() => rmSync(root, { recursive: true }))
@@ -22,16 +24,16 @@ interface Watched {
   until(event: string): Promise<LogFields>
 }
 
-function watched(mode = 0o600): Watched {
+function watched(prepare = (folder: string): void => put(folder, 'one.example.test')): Watched {
   const folder = join(root, String(++folders))
   mkdirSync(folder)
-  put(folder, 'one.example.test', mode)
+  prepare(folder)
   const lines: { event: string; fields: LogFields }[] = []
   const write = (event: string, fields: LogFields = {}): void => void lines.push({ event, fields })
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
   const files = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
-  const certificate = WatchedCertificate.open({ files, log, now: () => NOW })
-  assert.ok(!('kind' in certificate))
+  const standIn = (): PemPair => selfSigned('stand-in.example.test', NOW, 1)
+  const certificate = WatchedCertificate.open({ files, log, now: () => NOW, standIn })
   after(() => certificate.close())
   const until = async (event: string): Promise<LogFields> => {
     for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
@@ -44,8 +46,8 @@ function watched(mode = 0o600): Watched {
   return { folder, certificate, lines, until }
 }
 
-function put(folder: string, hostname: string, mode = 0o600): void {
-  const { certificate, key } = selfSigned(hostname, NOW, 10)
+function put(folder: string, hostname: string, mode = 0o600, madeAt = NOW): void {
+  const { certificate, key } = selfSigned(hostname, madeAt, 10)
   for (const [name, text] of [
     ['cert.pem', certificate],
     ['key.pem', key],
@@ -136,6 +138,50 @@ test('a file that is gone changes nothing', async () => {
   assert.equal((await shown(one))[0], 'one.example.test')
 })
 
+test('an expired one is shown at the start too, told once, and a renewed one is taken', async () => {
+  const one = watched((folder) => put(folder, 'old.example.test', 0o600, NOW - 20 * DAY_MS))
+  const { reason, shown: what } = await one.until('certificate-unfit')
+  assert.match(String(reason), /expired on/)
+  assert.equal(what, 'it all the same')
+  assert.equal((await shown(one))[0], 'old.example.test')
+  writeFileSync(join(one.folder, 'unrelated'), 'makes the folder change')
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  assert.deepEqual(
+    one.lines.map(({ event }) => event),
+    ['certificate-unfit'],
+  )
+  put(one.folder, 'new.example.test')
+  await one.until('certificate-exchanged')
+  assert.equal((await shown(one))[0], 'new.example.test')
+})
+
+const unusable: readonly { readonly name: string; readonly prepare: (folder: string) => void }[] = [
+  { name: 'no files', prepare: () => {} },
+  {
+    name: 'no PEM',
+    prepare: (folder) => {
+      put(folder, 'one.example.test')
+      writeFileSync(join(folder, 'cert.pem'), 'nonsense')
+    },
+  },
+  {
+    name: 'half a renewal',
+    prepare: (folder) => {
+      put(folder, 'one.example.test')
+      writeFileSync(join(folder, 'key.pem'), selfSigned('x.example.test', NOW, 10).key)
+    },
+  },
+]
+for (const { name, prepare } of unusable)
+  test(`with ${name} at the start another stands in until there is a good one`, async () => {
+    const one = watched(prepare)
+    assert.equal((await one.until('certificate-unfit'))['shown'], 'one made for now')
+    assert.equal((await shown(one))[0], 'stand-in.example.test')
+    put(one.folder, 'good.example.test')
+    await one.until('certificate-exchanged')
+    assert.equal((await shown(one))[0], 'good.example.test')
+  })
+
 test('what is older than TLS 1.2 is not spoken (RFC 8996)', async () => {
   await assert.rejects(shown(watched(), { maxVersion: 'TLSv1.1' }))
 })
@@ -147,7 +193,7 @@ for (const [mode, isExposed] of [
   [0o660, true],
 ] as const)
   test(`a key file of mode ${mode.toString(8)} ${isExposed ? 'is' : 'is not'} warned of`, () => {
-    const { lines } = watched(mode)
+    const { lines } = watched((folder) => put(folder, 'one.example.test', mode))
     assert.equal(
       lines.some(({ event }) => event === 'key-file-exposed'),
       isExposed,
