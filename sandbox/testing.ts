@@ -128,7 +128,7 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
 }
 
 function transaction(reversePath: string, recipients: readonly string[]): Transaction {
-  return { number: 1, reversePath, declaredSize: null, recipients }
+  return { number: 1, reversePath, declaredSize: null, recipients, tags: [] }
 }
 
 function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): SandboxConfig {
