@@ -79,7 +79,16 @@ export interface Answer {
 export const NO_OPINION: Answer = Object.freeze({ refusal: null, note: null, actions: Object.freeze([]) })
 
 /** How a call to a plugin went wrong. */
-export type FaultKind = 'throw' | 'timeout' | 'memory' | 'death' | 'denied' | 'invalid-answer' | 'unavailable'
+export const FAULT_KINDS = [
+  'throw',
+  'timeout',
+  'memory',
+  'death',
+  'denied',
+  'invalid-answer',
+  'unavailable',
+] as const
+export type FaultKind = (typeof FAULT_KINDS)[number]
 
 export interface Fault {
   readonly kind: FaultKind
