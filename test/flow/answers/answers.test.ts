@@ -38,7 +38,7 @@ for (const { hook, word, row } of CELLS)
     const decision = decisions(session).find((one) => one.hook === hook && one.plugin === actorOf(word))
     assert.ok(decision !== undefined, 'the record has what the plugin said')
     assertRecorded(decision, word, row)
-    if (row.then.refusedAt !== null && decision.answer !== 'none')
+    if (row.outcome.refusedAt !== null && decision.answer !== 'none')
       assert.ok(reply.endsWith(`(${decision.reference})`), 'the client has the reference of the decision')
   })
 
@@ -69,7 +69,7 @@ test('nothing that was discarded has reached anybody', () => {
   const arrived = [stage.home, stage.first, stage.second].flatMap(({ messages }) =>
     messages.map(({ content }) => queueIdIn(content)),
   )
-  assert.equal(discardedIds.length, CELLS.filter(({ row: { then } }) => 'isDiscarded' in then).length)
+  assert.equal(discardedIds.length, CELLS.filter(({ row: { outcome } }) => 'isDiscarded' in outcome).length)
   assert.deepEqual(
     discardedIds.filter((id) => arrived.includes(id)),
     [],
@@ -79,40 +79,42 @@ test('nothing that was discarded has reached anybody', () => {
 /** Sends a message with these orders and looks at what comes of it. */
 async function play(
   orders: Orders,
-  { then, recipients }: Row,
+  { outcome, recipients }: Row,
 ): Promise<{ readonly session: RecordedSession; readonly reply: string }> {
   const to = recipients ?? [`${inWords('rcpt', orders.rcpt) || 'anna'}@example.test`]
   const heard = await stage.send(orders, to)
-  assert.equal(heard.refusedAt, then.refusedAt, heard.reply)
+  assert.equal(heard.refusedAt, outcome.refusedAt, heard.reply)
   // Of several recipients the last one is who gets a copy.
   const key =
-    then.refusedAt === null ? await assertTaken(heard, then, to.at(-1) ?? '') : assertRefused(heard, then)
+    outcome.refusedAt === null
+      ? await assertTaken(heard, outcome, to.at(-1) ?? '')
+      : assertRefused(heard, outcome)
   const session = await stage.gateway.control.explain(key)
   assert.ok(session !== null, `${key} is explained`)
-  if ('identity' in then) {
+  if ('identity' in outcome) {
     const step = session.entries.find((entry) => 'event' in entry && entry.event === 'signed-in')
-    assert.equal(step && 'detail' in step && step.detail['identity'], then.identity)
+    assert.equal(step && 'detail' in step && step.detail['identity'], outcome.identity)
   }
   return { session, reply: heard.reply }
 }
 
 /** The reference. */
-function assertRefused({ reply, isOpen }: Heard, then: Refused): string {
+function assertRefused({ reply, isOpen }: Heard, outcome: Refused): string {
   const [, said, reference = ''] = REFUSED.exec(reply) ?? []
-  assert.equal(said, then.reply, reply)
-  assert.equal(isOpen, !then.closes, then.closes ? 'the connection ends' : 'the connection stays')
+  assert.equal(said, outcome.reply, reply)
+  assert.equal(isOpen, !outcome.closes, outcome.closes ? 'the connection ends' : 'the connection stays')
   return reference
 }
 
 /** The queue id. */
-async function assertTaken({ reply, isOpen }: Heard, then: Taken, to: string): Promise<string> {
+async function assertTaken({ reply, isOpen }: Heard, outcome: Taken, to: string): Promise<string> {
   const [, id = ''] = TAKEN.exec(reply) ?? []
   assert.notEqual(id, '', reply)
   assert.ok(isOpen, 'the connection stays')
-  if (then.isDiscarded) await assertDiscarded(id)
-  else if (then.held !== undefined) await assertHeld(id, then.held, to)
-  else if (then.lifeSeconds !== undefined || then.tags !== undefined) await assertQueued(id, then)
-  else await assertDelivered(id, then, to)
+  if (outcome.isDiscarded) await assertDiscarded(id)
+  else if (outcome.held !== undefined) await assertHeld(id, outcome.held, to)
+  else if (outcome.lifeSeconds !== undefined || outcome.tags !== undefined) await assertQueued(id, outcome)
+  else await assertDelivered(id, outcome, to)
   return id
 }
 
@@ -165,9 +167,9 @@ async function assertDelivered(id: string, { to, seen = ['before'] }: Taken, who
   )
 }
 
-function assertRecorded(decision: Decision, word: Word, { then }: Row): void {
-  assert.equal(decision.fault?.kind ?? null, then.fault ?? null)
-  if (then.fault !== undefined) return
+function assertRecorded(decision: Decision, word: Word, { outcome }: Row): void {
+  assert.equal(decision.fault?.kind ?? null, outcome.fault ?? null)
+  if (outcome.fault !== undefined) return
   const [kind] = word.split(' ')
   const isRefusal = kind === 'reject' || kind === 'defer' || kind === 'disconnect'
   assert.equal(decision.answer, isRefusal ? kind : 'none')

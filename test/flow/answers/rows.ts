@@ -67,17 +67,17 @@ export interface Taken {
 }
 
 export interface Row {
-  readonly then: Refused | Taken
+  readonly outcome: Refused | Taken
   /** What another plugin is told at this hook besides. */
   readonly beside?: string
   readonly recipients?: readonly string[]
 }
 
 const refused = (refusedAt: Place, reply: string, more: Partial<Refused> = {}): Row => ({
-  then: { refusedAt, reply, closes: false, ...more },
+  outcome: { refusedAt, reply, closes: false, ...more },
 })
-const taken = (more: Omit<Taken, 'refusedAt'> = {}, row: Omit<Row, 'then'> = {}): Row => ({
-  then: { refusedAt: null, ...more },
+const taken = (more: Omit<Taken, 'refusedAt'> = {}, row: Omit<Row, 'outcome'> = {}): Row => ({
+  outcome: { refusedAt: null, ...more },
   ...row,
 })
 
@@ -90,9 +90,9 @@ const TAGGED = taken({ tags: ['one known=well'] }, PUT_OFF)
 const BESIDE = { beside: 'two-accept' } as const
 
 /** Rows of a hook at which a failure is heard like this, and mail goes on like that under `skip` and `hold`. */
-function failing(hook: HookName, deferred: Row, row: Omit<Row, 'then'> = {}) {
+function failing(hook: HookName, deferred: Row, row: Omit<Row, 'outcome'> = {}) {
   const as = (fault: Failure, plugins: { readonly [onError in OnError]: PluginName }) => ({
-    [`${fault} defer`]: { ...deferred, then: { ...deferred.then, fault } },
+    [`${fault} defer`]: { ...deferred, outcome: { ...deferred.outcome, fault } },
     [`${fault} skip`]: taken({ fault }, row),
     [`${fault} hold`]: taken({ fault, held: `${plugins.hold}: failed in ${hook}` }, row),
   })

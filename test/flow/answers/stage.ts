@@ -173,7 +173,7 @@ async function isOpen(client: RawClient): Promise<boolean> {
   try {
     return (await client.ask('NOOP')).startsWith('250')
   } catch (error) {
-    if (/^closed before/.test((error as Error).message)) return false
+    if ((error as Error).message.startsWith('closed before')) return false
     throw error
   }
 }
