@@ -14,6 +14,9 @@ const MAX_TEXT_CHARS = 400
 const MAX_FACTS = 32
 const MAX_FACT_CHARS = 500
 const MAX_ACTIONS = 100
+const TAG_NAME = /^[a-z0-9.-]{1,40}$/
+const TAG_VALUE = /^[^\p{C}]{0,200}$/u
+const MIN_EXPIRE_SECONDS = 60
 
 /** Trace fields, which the core writes itself (RFC 5321 §4.4). */
 const RESERVED_FIELDS = new Set(['received', 'return-path'])
@@ -146,11 +149,58 @@ function checkAction(hook: HookName, permissions: PermissionSet, action: Record<
       return checkRoute(permissions, action)
     case 'hold':
       if (!permissions.hold) throw new Invalid('denied', 'holding mail needs the permission hold')
-      if (typeof action['text'] !== 'string') throw new Invalid('invalid-answer', 'a hold needs a reason')
-      return { kind: 'hold', text: action['text'].slice(0, MAX_TEXT_CHARS) }
+      return { kind: 'hold', ...checkWhom(hook, 'hold', action) }
+    case 'discard':
+      if (!permissions.discard) throw new Invalid('denied', 'discarding mail needs the permission discard')
+      return { kind: 'discard', ...checkWhom(hook, 'discard', action) }
+    case 'tag':
+      return checkTag(action)
+    case 'expire':
+      return checkExpire(action)
     case 'auth.accept':
       return checkIdentity(permissions, action)
   }
+}
+
+/** Reason and recipients of a hold or a discard. */
+function checkWhom(
+  hook: HookName,
+  kind: string,
+  { text, recipients }: Record<string, unknown>,
+): { readonly text: string; readonly recipients: readonly string[] | null } {
+  if (typeof text !== 'string') throw new Invalid('invalid-answer', `a ${kind} needs a reason`)
+  const named = checkRecipients(kind, recipients)
+  if (named !== null && !HOOKS[hook].namesRecipients)
+    throw new Invalid('invalid-answer', `a ${kind} cannot name recipients at ${hook}`)
+  return { text: text.slice(0, MAX_TEXT_CHARS), recipients: named }
+}
+
+function checkRecipients(kind: string, recipients: unknown): readonly string[] | null {
+  if (recipients === null) return null
+  if (!Array.isArray(recipients) || !recipients.every((recipient) => typeof recipient === 'string'))
+    throw new Invalid('invalid-answer', `the recipients of a ${kind} are a list of addresses`)
+  return recipients as readonly string[]
+}
+
+/** Never cut: what other plugins go by must be what was said. */
+function checkTag({ name, value }: Record<string, unknown>): Action {
+  if (typeof name !== 'string' || !TAG_NAME.test(name))
+    throw new Invalid(
+      'invalid-answer',
+      `${shown(name)} names no tag: 1 to 40 lower-case letters, digits, dots and hyphens`,
+    )
+  if (typeof value !== 'string' || !TAG_VALUE.test(value))
+    throw new Invalid('invalid-answer', `the value of the tag ${name} is no text of at most 200 characters`)
+  return { kind: 'tag', name, value }
+}
+
+function checkExpire({ seconds }: Record<string, unknown>): Action {
+  if (!Number.isSafeInteger(seconds) || (seconds as number) < MIN_EXPIRE_SECONDS)
+    throw new Invalid(
+      'invalid-answer',
+      `${shown(seconds)} is no life of a message: whole seconds, at least ${MIN_EXPIRE_SECONDS}`,
+    )
+  return { kind: 'expire', seconds: seconds as number }
 }
 
 function checkIdentity(permissions: PermissionSet, { identity }: Record<string, unknown>): Action {
@@ -187,10 +237,7 @@ function checkRoute(
   if (typeof parsed === 'string') throw new Invalid('invalid-answer', `${shown(destination)}: ${parsed}`)
   if (!permissions.routeSet.matches(destination))
     throw new Invalid('denied', `sending to ${destination} was not granted to this plugin (route.set)`)
-  if (recipients === null) return { kind: 'route.set', destination, recipients: null }
-  if (!Array.isArray(recipients) || !recipients.every((recipient) => typeof recipient === 'string'))
-    throw new Invalid('invalid-answer', 'the recipients of a route are a list of addresses')
-  return { kind: 'route.set', destination, recipients: recipients as readonly string[] }
+  return { kind: 'route.set', destination, recipients: checkRecipients('route', recipients) }
 }
 
 function shown(value: unknown): string {

@@ -130,7 +130,13 @@ function withoutPassword(checked: Answer | Fault, secret: string): Answer | Faul
   if (secret === '') return checked
   if (isFault(checked)) return withoutSecret(checked, secret)
   const { refusal, note, actions } = checked
-  return { refusal: withoutSecret(refusal, secret), note: withoutSecret(note, secret), actions }
+  return {
+    refusal: withoutSecret(refusal, secret),
+    note: withoutSecret(note, secret),
+    actions: actions.map((action) =>
+      action.kind === 'auth.accept' ? action : withoutSecret(action, secret),
+    ),
+  }
 }
 
 function newUsage(): PluginUsage {

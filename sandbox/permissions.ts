@@ -13,6 +13,7 @@ export interface PermissionSet {
   readonly refuseReject: boolean
   readonly refuseDefer: boolean
   readonly hold: boolean
+  readonly discard: boolean
   readonly relayGrant: boolean
   readonly routeSet: PatternSet
   readonly credentials: boolean
@@ -29,6 +30,11 @@ const GRAMMAR = {
   },
   refuse: { form: 'refusals', critical: false, sentence: (on: string) => `may refuse mail (${on})` },
   hold: { form: 'flag', critical: false, sentence: () => 'may keep mail in hold' },
+  discard: {
+    form: 'flag',
+    critical: false,
+    sentence: () => 'may throw mail away that its sender is told was accepted',
+  },
   'headers.read': { form: 'flag', critical: false, sentence: () => 'reads the header of every message' },
   'headers.write': {
     form: 'patterns',
@@ -123,6 +129,7 @@ export function effectivePermissions(requested: Asked, granted: Asked | null): P
     refuseReject: refusals.includes('reject'),
     refuseDefer: refusals.includes('defer'),
     hold: asked.hold === true,
+    discard: asked.discard === true,
     relayGrant: asked['relay.grant'] === true,
     routeSet: patterns('route.set'),
     credentials: asked.credentials === true,

@@ -14,7 +14,7 @@ import type { Action, Answer, Fault } from '../core/mail/answer.ts'
 import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
 import type { HookEvents, HookName, MessageReader } from '../core/mail/hook-events.ts'
 import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
-import type { Session, Transaction } from '../core/mail/session.ts'
+import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
@@ -52,9 +52,10 @@ export interface TestHost {
     readonly from?: string
     readonly ours?: boolean
     readonly session?: TestSession
+    readonly tags?: readonly Tag[]
   }): Promise<TestAnswer>
   /** Asks `data` about a message, given as text with CRLF line ends. */
-  data(message: string, session?: TestSession): Promise<TestAnswer>
+  data(message: string, session?: TestSession, tags?: readonly Tag[]): Promise<TestAnswer>
   /** Values kept by `kv`, by key. */
   readonly kept: ReadonlyMap<string, string>
   close(): Promise<void>
@@ -90,20 +91,20 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     advance: (ms) => {
       now += ms
     },
-    rcpt: ({ to, from = 'sender@client.example', ours = true, session = {} }) => {
+    rcpt: ({ to, from = 'sender@client.example', ours = true, session = {}, tags = [] }) => {
       const at = to.lastIndexOf('@')
       return ask('rcpt', {
         session: { ...PUBLIC_CLIENT, ...session },
-        transaction: transaction(from, []),
+        transaction: transaction(from, [], tags),
         recipient: to,
         localPart: to.slice(0, at),
         domain: { name: to.slice(at + 1), ours },
       })
     },
-    data: (text, session = {}) => {
+    data: (text, session = {}, tags = []) => {
       const event = {
         session: { ...PUBLIC_CLIENT, ...session },
-        transaction: transaction('sender@client.example', ['anna@example.test']),
+        transaction: transaction('sender@client.example', ['anna@example.test'], tags),
         message: { sizeBytes: Buffer.byteLength(text) },
       }
       return ask('data', event, text)
@@ -128,8 +129,8 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
   }
 }
 
-function transaction(reversePath: string, recipients: readonly string[]): Transaction {
-  return { number: 1, reversePath, declaredSize: null, recipients }
+function transaction(reversePath: string, recipients: readonly string[], tags: readonly Tag[]): Transaction {
+  return { number: 1, reversePath, declaredSize: null, recipients, tags }
 }
 
 function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): SandboxConfig {

@@ -250,7 +250,7 @@ test('the first plugin of README and guide is one, and does what it says', async
     }
     const session = { ...facts, role: 'mx', hello: { verb: 'EHLO', name: 'client.example' } } as const
     const from = async (reversePath: string): Promise<string | undefined> => {
-      const transaction = { number: 1, reversePath, declaredSize: null, recipients: [] }
+      const transaction = { number: 1, reversePath, declaredSize: null, recipients: [], tags: [] }
       return (await host.ask('mail', { session, transaction })).refusal?.code
     }
     assert.equal(await from('noreply@client.example'), 'NO_NOREPLY')

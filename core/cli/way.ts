@@ -2,7 +2,7 @@
 import type { Action, Decision, RecordedSession, Step } from '../admin/control.ts'
 import { attemptedRecipients } from './attempt-step.ts'
 import type { Output } from './output.ts'
-import { formatMicros, formatMoment } from './quantity.ts'
+import { formatDuration, formatMicros, formatMoment } from './quantity.ts'
 import { visible } from './visible-text.ts'
 
 type Entry = RecordedSession['entries'][number]
@@ -112,18 +112,26 @@ function formatAction(action: Action): string {
       return `removes header  ${visible(action.name)}`
     case 'relay.grant':
       return 'grants relaying'
-    case 'route.set': {
-      const whose = action.recipients === null ? '' : `  for ${action.recipients.map(visible).join(', ')}`
-      return `routes to  ${visible(action.destination)}${whose}`
-    }
+    case 'route.set':
+      return `routes to  ${visible(action.destination)}${whose(action)}`
     case 'hold':
-      return `holds: ${visible(action.text)}`
+      return `holds: ${visible(action.text)}${whose(action)}`
+    case 'discard':
+      return `discards: ${visible(action.text)}${whose(action)}`
+    case 'tag':
+      return `tags  ${visible(action.name)}${action.value === '' ? '' : ` = ${visible(action.value)}`}`
+    case 'expire':
+      return `expires after  ${formatDuration(action.seconds * 1_000)}`
     case 'auth.accept':
       return `accepts the client as  ${visible(action.identity)}`
     default:
       // A gateway newer than this command may know more actions.
       return visible(JSON.stringify(action))
   }
+}
+
+function whose({ recipients }: { readonly recipients: readonly string[] | null }): string {
+  return recipients === null ? '' : `  for ${recipients.map(visible).join(', ')}`
 }
 
 /** A step in one line: the event, then whatever stands beside it; an attempt has a line for every recipient. */

@@ -8,6 +8,7 @@ import { MAX_RETURNED_OCTETS } from '../mail/dsn-original.ts'
 import { NO_DSN_ENVELOPE, wantsNotice } from '../mail/dsn-parameters.ts'
 import type { OriginalMessage, ReportedRecipient } from '../mail/dsn-report.ts'
 import type { StoredContent } from '../mail/message.ts'
+import type { Tag } from '../mail/session.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Delivery, NewMessage, NewRecipient, OwedRecipient, Settlement } from '../queue/queue-store.ts'
@@ -26,13 +27,17 @@ export interface UnroutedNotice {
   readonly sizeBytes: number
 }
 
-/**
- * Where a notice goes by configuration and plugins: its recipient, nobody when it is to be thrown away, null when there
- * is no route.
- */
-export type RouteNotice = (
-  notice: UnroutedNotice,
-) => Promise<readonly Pick<NewRecipient, 'address' | 'route' | 'hold'>[] | null>
+/** What configuration and plugins say about a notice. */
+export interface RoutedNotice {
+  /** None when it is to be thrown away. */
+  readonly recipients: readonly Pick<NewRecipient, 'address' | 'route' | 'hold'>[]
+  readonly tags: readonly Tag[]
+  /** How long it may take to deliver it; null: as long as any. */
+  readonly lifeSeconds: number | null
+}
+
+/** Asks where a notice goes; null when there is no route. */
+export type RouteNotice = (notice: UnroutedNotice) => Promise<RoutedNotice | null>
 
 export interface NoticesOptions {
   /** Our name, in the notice. */
@@ -181,7 +186,7 @@ export class Notices {
         sizeBytes: bytes.byteLength,
       })
       if (routed === null) return this.#impossible(message, 'there is no route to the sender')
-      return routed.length === 0 ? [] : [this.#newMessage(id, bytes, routed)]
+      return routed.recipients.length === 0 ? [] : [this.#newMessage(id, bytes, routed)]
     } catch (error) {
       // Whatever it was: what became of the mail has to be written down, or it would be sent twice.
       return this.#impossible(
@@ -215,22 +220,18 @@ export class Notices {
     })
   }
 
-  #newMessage(
-    id: string,
-    bytes: Uint8Array,
-    routed: readonly Pick<NewRecipient, 'address' | 'route' | 'hold'>[],
-  ): NewMessage {
+  #newMessage(id: string, bytes: Uint8Array, { recipients, tags, lifeSeconds }: RoutedNotice): NewMessage {
     const now = this.#options.clock.now()
     return {
       id,
       acceptedAt: now,
-      expiresAt: now + NOTICE_LIFE_MS,
+      expiresAt: now + Math.min(NOTICE_LIFE_MS, (lifeSeconds ?? Number.POSITIVE_INFINITY) * 1_000),
       reversePath: '',
       stored: { head: new Uint8Array(0), content: { kind: 'inline', bytes }, contentOffset: 0 },
-      origin: { kind: 'internal', what: 'dsn' },
+      origin: { kind: 'internal', what: 'dsn', tags },
       dsn: NO_DSN_ENVELOPE,
       // RFC 3461 §6.1: NOTIFY=NEVER.
-      recipients: routed.map((recipient) => ({ ...recipient, dsn: { notify: [], orcpt: null } })),
+      recipients: recipients.map((recipient) => ({ ...recipient, dsn: { notify: [], orcpt: null } })),
     }
   }
 

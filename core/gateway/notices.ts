@@ -2,14 +2,15 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.ts'
 import { Notices, type RouteNotice } from '../delivery/notices.ts'
-import { chosenRoutes, holdReasons } from '../hooks/actions.ts'
-import type { HookRunner } from '../hooks/runner.ts'
+import { chosenRoutes, shortestLife, tagsOf } from '../hooks/actions.ts'
+import type { HookRefusal, HookRunner, TakenAction } from '../hooks/runner.ts'
 import type { Client } from '../mail/session.ts'
 import type { Clock } from '../observe/clock.ts'
 import { type DecisionRecords, SessionRecord } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
+import { dispositionOf } from '../smtp/disposition.ts'
 import { LocalDomains } from '../smtp/local-domains.ts'
-import { chooseRoutes, configuredRoutes, isDiscard } from '../smtp/routes.ts'
+import { chooseRoutes, configuredRoutes } from '../smtp/routes.ts'
 
 export interface NoticeParts {
   readonly hooks: HookRunner
@@ -19,7 +20,7 @@ export interface NoticeParts {
   readonly log: Log
 }
 
-const ORIGIN = { kind: 'internal', what: 'dsn' } as const
+const ORIGIN = { kind: 'internal', what: 'dsn', tags: [] } as const
 const NO_CLIENT: Client = Object.freeze({ address: '', port: 0, network: '' })
 
 export function gatewayNotices(config: Config, parts: NoticeParts): Notices {
@@ -46,12 +47,15 @@ function routeNotice(domains: LocalDomains, { hooks, records, clock }: NoticePar
     record.knownAs(id)
     const event = { origin: ORIGIN, reversePath: '', recipients, message: { sizeBytes } }
     const { refusal, actions } = await hooks.ask('queue', event, null, record)
-    // Nobody is there who could come again later.
-    const refused = refusal === null ? [] : [`${refusal.plugin} refused it at queue: ${refusal.text}`]
-    const holds = [...holdReasons(actions), ...refused]
-    const hold = holds.length === 0 ? null : holds.join('; ')
-    const route = chooseRoutes(recipients, chosenRoutes(actions)).routed[0]?.route ?? null
-    if (route === null) return null
-    return hold === null && isDiscard(route) ? [] : [{ address, route, hold }]
+    const all = refusal === null ? actions : [...actions, heldInstead(refusal)]
+    const { routed } = chooseRoutes(recipients, chosenRoutes(all))
+    if (routed.some(({ route }) => route === null)) return null
+    const { owed } = dispositionOf(routed, all, domains.postmasterMailbox)
+    return { recipients: owed, tags: tagsOf(all).tags, lifeSeconds: shortestLife(all)?.seconds ?? null }
   }
+}
+
+/** Nobody is there who could come again later. */
+function heldInstead({ plugin, text }: HookRefusal): TakenAction {
+  return { plugin, action: { kind: 'hold', text: `refused it at queue: ${text}`, recipients: null } }
 }

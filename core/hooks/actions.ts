@@ -1,6 +1,6 @@
 /** Actions: what plugins wanted done to a message, added up. Checked again here, on this side of the border. */
-import type { Action } from '../mail/answer.ts'
 import { formatField, isFieldName, isFieldValue } from '../mail/header-fields.ts'
+import { MAX_TAGS, type Tag } from '../mail/session.ts'
 import type { TakenAction } from './runner.ts'
 
 /** What becomes of the header of a message. */
@@ -17,6 +17,18 @@ export interface ChosenRoute {
   readonly destination: string
   /** null: all of them. */
   readonly recipients: readonly string[] | null
+}
+
+/** A plugin that wants a copy thrown away, and its reason, which may be ''. */
+export interface Discard {
+  readonly plugin: string
+  readonly reason: string
+}
+
+/** A life in the queue, and who asked for it. */
+export interface ChosenLife {
+  readonly plugin: string
+  readonly seconds: number
 }
 
 /**
@@ -37,9 +49,50 @@ export function headerEdits(actions: readonly TakenAction[]): HeaderEdits {
   return { prepend, remove }
 }
 
-/** Why the message is to be held, one reason a plugin that asked for it. */
-export function holdReasons(actions: readonly TakenAction[]): readonly string[] {
-  return actions.flatMap(({ plugin, action }) => (action.kind === 'hold' ? [holdReason(plugin, action)] : []))
+/** Why this recipient's copy is to be held, each reason once; null when it is not. */
+export function holdReason(actions: readonly TakenAction[], address: string): string | null {
+  const reasons = new Set<string>()
+  for (const { plugin, action } of actions) {
+    if (action.kind !== 'hold' || !concerns(action.recipients, address)) continue
+    reasons.add(action.text === '' ? plugin : `${plugin}: ${action.text}`)
+  }
+  return reasons.size === 0 ? null : [...reasons].join('; ')
+}
+
+/** Who was the first to want this recipient's copy thrown away, and why; null when nobody does. */
+export function firstDiscard(actions: readonly TakenAction[], address: string): Discard | null {
+  for (const { plugin, action } of actions)
+    if (action.kind === 'discard' && concerns(action.recipients, address))
+      return { plugin, reason: action.text }
+  return null
+}
+
+/** The shortest life in the queue anybody asked for; null when nobody did. */
+export function shortestLife(actions: readonly TakenAction[]): ChosenLife | null {
+  let shortest: ChosenLife | null = null
+  for (const { plugin, action } of actions) {
+    if (action.kind !== 'expire' || (shortest !== null && shortest.seconds <= action.seconds)) continue
+    shortest = { plugin, seconds: action.seconds }
+  }
+  return shortest
+}
+
+/** Tags in the order they were first stated, each with the value stated last; what is beyond MAX_TAGS is left out. */
+export function tagsOf(actions: readonly TakenAction[]): {
+  readonly tags: readonly Tag[]
+  readonly leftOut: readonly Tag[]
+} {
+  const tags = new Map<string, Tag>()
+  const leftOut: Tag[] = []
+  for (const { plugin, action } of actions) {
+    if (action.kind !== 'tag') continue
+    const tag = { plugin, name: action.name, value: action.value }
+    // No plugin has a blank in its name.
+    const key = `${plugin} ${action.name}`
+    if (tags.size < MAX_TAGS || tags.has(key)) tags.set(key, tag)
+    else leftOut.push(tag)
+  }
+  return { tags: [...tags.values()], leftOut }
 }
 
 /** Destinations chosen, in the order of asking. */
@@ -57,6 +110,6 @@ export function acceptedIdentity(actions: readonly TakenAction[]): string | null
   return null
 }
 
-function holdReason(plugin: string, { text }: Extract<Action, { kind: 'hold' }>): string {
-  return text === '' ? plugin : `${plugin}: ${text}`
+function concerns(recipients: readonly string[] | null, address: string): boolean {
+  return recipients === null || recipients.includes(address)
 }

@@ -9,6 +9,8 @@ export interface Hook {
   /** Basic reply code of each refusal; a refusal without a code is not allowed here. */
   readonly codes: { readonly [kind in RefusalKind]: number | null }
   readonly actions: readonly ActionKind[]
+  /** Whether a hold or a discard may name the recipients it is for; elsewhere it cannot know them all. */
+  readonly namesRecipients: boolean
   /** Wall time of one plugin, what it waits for included, in milliseconds. */
   readonly pluginMs: number
   /** Wall time of all plugins together, in milliseconds. */
@@ -22,7 +24,8 @@ export interface Hook {
 export const HOOKS: { readonly [name in HookName]: Hook } = {
   connect: {
     codes: { reject: 554, defer: 421, disconnect: 421 },
-    actions: ['hold'],
+    actions: ['hold', 'tag'],
+    namesRecipients: false,
     pluginMs: 10_000,
     chainMs: 30_000,
     failureCode: 451,
@@ -30,7 +33,8 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
   },
   helo: {
     codes: { reject: 550, defer: 450, disconnect: 421 },
-    actions: ['hold'],
+    actions: ['hold', 'tag'],
+    namesRecipients: false,
     pluginMs: 10_000,
     chainMs: 30_000,
     failureCode: 451,
@@ -38,7 +42,8 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
   },
   auth: {
     codes: { reject: 535, defer: 454, disconnect: 421 },
-    actions: ['hold', 'auth.accept'],
+    actions: ['hold', 'tag', 'auth.accept'],
+    namesRecipients: false,
     pluginMs: 10_000,
     chainMs: 30_000,
     failureCode: 454,
@@ -46,7 +51,8 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
   },
   mail: {
     codes: { reject: 550, defer: 451, disconnect: 421 },
-    actions: ['hold'],
+    actions: ['hold', 'discard', 'tag'],
+    namesRecipients: false,
     pluginMs: 10_000,
     chainMs: 30_000,
     failureCode: 451,
@@ -54,7 +60,8 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
   },
   rcpt: {
     codes: { reject: 550, defer: 450, disconnect: 421 },
-    actions: ['hold', 'relay.grant'],
+    actions: ['hold', 'discard', 'tag', 'relay.grant'],
+    namesRecipients: false,
     pluginMs: 10_000,
     chainMs: 30_000,
     failureCode: 451,
@@ -62,7 +69,8 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
   },
   data: {
     codes: { reject: 554, defer: 451, disconnect: 421 },
-    actions: ['hold', 'header.add', 'header.remove', 'route.set'],
+    actions: ['hold', 'discard', 'tag', 'expire', 'header.add', 'header.remove', 'route.set'],
+    namesRecipients: true,
     pluginMs: 20_000,
     chainMs: 60_000,
     failureCode: 451,
@@ -70,7 +78,8 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
   },
   queue: {
     codes: { reject: null, defer: 451, disconnect: null },
-    actions: ['hold', 'route.set'],
+    actions: ['hold', 'discard', 'tag', 'expire', 'route.set'],
+    namesRecipients: true,
     pluginMs: 10_000,
     chainMs: 30_000,
     failureCode: 451,

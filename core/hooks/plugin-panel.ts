@@ -3,7 +3,8 @@ import type { Answer, Fault } from '../mail/answer.ts'
 import type { HookEvents, HookName, MessageReader } from '../mail/hook-events.ts'
 
 /** What a failing plugin means for the mail it was asked about. */
-export type OnError = 'defer' | 'skip' | 'hold'
+export const ON_ERROR = ['defer', 'skip', 'hold'] as const
+export type OnError = (typeof ON_ERROR)[number]
 
 /** One configured plugin, as every decision names it. */
 export interface PluginIdentity {

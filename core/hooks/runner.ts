@@ -163,7 +163,7 @@ export class HookRunner {
     })
     if (onError === 'skip') return null
     if (onError === 'hold') {
-      actions.push({ plugin, action: { kind: 'hold', text: `failed in ${hook}` } })
+      actions.push({ plugin, action: { kind: 'hold', text: `failed in ${hook}`, recipients: null } })
       return null
     }
     return { refusal: failureRefusal(hook, plugin, reference), owed: HOOKS[hook].failure === 'at-mail' }

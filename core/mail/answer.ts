@@ -11,7 +11,12 @@ export interface Reason {
   readonly facts: Facts
 }
 
-export type RefusalKind = 'reject' | 'defer' | 'disconnect'
+export const REFUSAL_KINDS = ['reject', 'defer', 'disconnect'] as const
+export type RefusalKind = (typeof REFUSAL_KINDS)[number]
+
+/** What a hook can return besides nothing; `accept` at `auth` alone. */
+export const ANSWER_KINDS = ['pass', ...REFUSAL_KINDS, 'accept'] as const
+export type AnswerKind = (typeof ANSWER_KINDS)[number]
 
 /** Ends the hook: later plugins are not asked. */
 export interface Refusal extends Reason {
@@ -22,6 +27,13 @@ export interface Refusal extends Reason {
 
 /** What a plugin wants done. Actions add up; none of them keeps a later plugin from being asked. */
 export type Action =
+  | ForRecipients<'hold'>
+  /** The client hears that the mail was taken; nobody gets it, and nothing is stored. */
+  | ForRecipients<'discard'>
+  /** A fact of the transaction, for plugins asked later. */
+  | { readonly kind: 'tag'; readonly name: string; readonly value: string }
+  /** Life of the message in the queue. */
+  | { readonly kind: 'expire'; readonly seconds: number }
   | { readonly kind: 'header.add'; readonly name: string; readonly value: string }
   | { readonly kind: 'header.remove'; readonly name: string }
   | { readonly kind: 'relay.grant' }
@@ -30,11 +42,31 @@ export type Action =
       readonly destination: string
       readonly recipients: readonly string[] | null
     }
-  | { readonly kind: 'hold'; readonly text: string }
   /** At `auth`: the client is who this says. */
   | { readonly kind: 'auth.accept'; readonly identity: string }
 
 export type ActionKind = Action['kind']
+
+/** Every kind of action there is. */
+export const ACTION_KINDS = Object.keys({
+  hold: true,
+  discard: true,
+  tag: true,
+  expire: true,
+  'header.add': true,
+  'header.remove': true,
+  'relay.grant': true,
+  'route.set': true,
+  'auth.accept': true,
+} satisfies Record<ActionKind, true>) as readonly ActionKind[]
+
+interface ForRecipients<Kind extends string> {
+  readonly kind: Kind
+  /** Why. */
+  readonly text: string
+  /** null: all of them. */
+  readonly recipients: readonly string[] | null
+}
 
 /** A whole answer. No refusal and no action is "no opinion", which is recorded too. */
 export interface Answer {
@@ -47,7 +79,16 @@ export interface Answer {
 export const NO_OPINION: Answer = Object.freeze({ refusal: null, note: null, actions: Object.freeze([]) })
 
 /** How a call to a plugin went wrong. */
-export type FaultKind = 'throw' | 'timeout' | 'memory' | 'death' | 'denied' | 'invalid-answer' | 'unavailable'
+export const FAULT_KINDS = [
+  'throw',
+  'timeout',
+  'memory',
+  'death',
+  'denied',
+  'invalid-answer',
+  'unavailable',
+] as const
+export type FaultKind = (typeof FAULT_KINDS)[number]
 
 export interface Fault {
   readonly kind: FaultKind

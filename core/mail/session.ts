@@ -42,6 +42,18 @@ export interface Session {
   readonly identity: string | null
 }
 
+/** A fact of a transaction that a plugin has stated. One plugin has one tag of a name. */
+export interface Tag {
+  readonly plugin: string
+  /** 1 to 40 lower-case letters, digits, dots and hyphens. */
+  readonly name: string
+  /** At most 200 characters; '' when only the name counts. */
+  readonly value: string
+}
+
+/** Tags of one transaction. */
+export const MAX_TAGS = 32
+
 /** The envelope while it is being collected, from MAIL to the final dot. */
 export interface Transaction {
   /** Number of this MAIL command within the session, from 1. */
@@ -52,6 +64,8 @@ export interface Transaction {
   readonly declaredSize: number | null
   /** Forward-paths accepted so far, in the order given. */
   readonly recipients: readonly string[]
+  /** What plugins have stated at earlier hooks, in the order of asking. */
+  readonly tags: readonly Tag[]
 }
 
 /** Where a stored transaction came from, frozen at acceptance. */
@@ -63,5 +77,6 @@ export type Origin =
       readonly hello: Hello | null
       readonly tls: TlsFacts | null
       readonly identity: string | null
+      readonly tags: readonly Tag[]
     }
-  | { readonly kind: 'internal'; readonly what: string }
+  | { readonly kind: 'internal'; readonly what: string; readonly tags: readonly Tag[] }

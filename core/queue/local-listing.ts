@@ -161,8 +161,10 @@ function entryOf(row: Record<string, unknown>): QueueEntry {
 /** An origin that cannot be read must not hide the entry from the operator. */
 function originOf(text: string): Origin {
   try {
-    return JSON.parse(text) as Origin
+    const origin = JSON.parse(text) as Omit<Origin, 'tags'> & Partial<Pick<Origin, 'tags'>>
+    // Older gateways stored none.
+    return { ...origin, tags: origin.tags ?? [] } as Origin
   } catch {
-    return { kind: 'internal', what: 'damaged' }
+    return { kind: 'internal', what: 'damaged', tags: [] }
   }
 }

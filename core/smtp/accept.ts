@@ -1,106 +1,90 @@
 /** Acceptance: routes, the `queue` hook, the store, and only then the 250 that makes the message ours. */
-import { chosenRoutes, headerEdits, holdReasons } from '../hooks/actions.ts'
+import { chosenRoutes, headerEdits, shortestLife, tagsOf } from '../hooks/actions.ts'
 import type { TakenAction } from '../hooks/runner.ts'
 import { withoutFields } from '../mail/header-fields.ts'
 import { type StoredContent, storedSizeBytes } from '../mail/message.ts'
 import { receivedField } from '../mail/received.ts'
 import { reply } from '../mail/reply.ts'
-import type { Origin } from '../mail/session.ts'
+import type { Origin, Tag } from '../mail/session.ts'
 import type { NewRecipient } from '../queue/queue-store.ts'
+import { type Accepted, noteAccepted } from './accepted.ts'
 import type { ClientSession } from './client-session.ts'
 import { missingFields } from './completion.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
+import { dispositionOf, type OwedRoute } from './disposition.ts'
 import type { MailTransaction } from './mail-transaction.ts'
 import type { IncomingMessage } from './receive.ts'
 import type { ReceivedMessage } from './received-message.ts'
 import { refuse, refuseFor } from './refusal.ts'
-import {
-  chooseRoutes,
-  configuredRoutes,
-  type IgnoredRoute,
-  isDiscard,
-  type RoutedRecipient,
-} from './routes.ts'
+import { chooseRoutes, configuredRoutes } from './routes.ts'
 
-/** A message nobody refused at `data`. */
+/** A message nobody refused at `data`; what plugins wanted by then is in its transaction. */
 export interface Candidate {
   readonly client: ClientSession
   readonly transaction: MailTransaction
   readonly incoming: IncomingMessage
   readonly message: ReceivedMessage
-  /** What plugins wanted at `data`. */
-  readonly actions: readonly TakenAction[]
 }
-
-/** The route of mail that is held because there is none: no destination is written like this. */
-const NO_ROUTE = 'none:'
 
 /** @throws StoreFault when the store could not take it: nothing was accepted */
 export async function accept(candidate: Candidate): Promise<ReplyStep> {
-  const { client, transaction, message, actions } = candidate
+  const { client, transaction, message } = candidate
   const { domains, hooks } = client.policy
   const recipients = configuredRoutes(finalRecipients(candidate), domains)
-  const origin = originOf(client)
+  const origin = originOf(client, transaction.snapshot().tags)
   const { reversePath } = transaction
   const event = { origin, reversePath, recipients, message: { sizeBytes: message.sizeBytes } }
   const said = await hooks.ask('queue', event, null, client.record)
   if (said.refusal !== null) return refuseFor(client, 'queue', said.refusal)
-  const all = [...actions, ...said.actions]
-  transaction.hold(holdReasons(all))
-  const { routed, ignored } = chooseRoutes(recipients, chosenRoutes(all))
-  for (const choice of ignored) noteIgnored(candidate, choice)
-  const lost = routed.filter(({ address, route }) => route === null && address !== domains.postmasterMailbox)
-  if (lost.length > 0) return noRoute(client, lost)
-  return take(candidate, routed, origin, all)
+  const actions = [...finalActions(candidate), ...said.actions]
+  const { routed, ignored } = chooseRoutes(recipients, chosenRoutes(actions))
+  const disposition = dispositionOf(routed, actions, domains.postmasterMailbox)
+  if (disposition.lost.length > 0) return noRoute(client, disposition.lost)
+  return take(candidate, actions, {
+    ...disposition,
+    ignored,
+    ...tagsOf(actions),
+    life: shortestLife(actions),
+  })
 }
 
 /** Stores what has to be stored. Nothing is for a client that would not hear that we have it. */
 async function take(
   candidate: Candidate,
-  routed: readonly RoutedRecipient[],
-  origin: Origin,
   actions: readonly TakenAction[],
+  accepted: Accepted,
 ): Promise<ReplyStep> {
   const { client, transaction, incoming } = candidate
   const { accepting, clock } = client.service.parts
   const { settings } = client.policy
-  const recipients = owed(candidate, routed)
+  const { owed, tags, life } = accepted
   const acceptedAt = clock.now()
   const stored = storedContent(candidate, actions, acceptedAt)
   if (client.isGone) return say(reply(451, '4.4.2', 'Connection lost'))
-  if (recipients.length > 0) {
+  if (owed.length > 0) {
+    const lifeMs = life === null ? settings.queue.expireMs : life.seconds * 1_000
     await accepting.accept({
       id: incoming.queueId,
       acceptedAt,
-      expiresAt: acceptedAt + settings.queue.expireMs,
+      expiresAt: acceptedAt + Math.min(lifeMs, settings.queue.expireMs),
       reversePath: transaction.reversePath,
       stored,
-      origin,
+      origin: originOf(client, tags),
       dsn: transaction.dsn,
-      recipients,
+      recipients: owed.map((recipient) => withDsn(candidate, recipient)),
     })
     incoming.keep()
   }
-  noteAccepted(candidate, storedSizeBytes(stored), routed.length - recipients.length)
+  noteAccepted(candidate, storedSizeBytes(stored), accepted)
   // Only here, behind the durable commit of body and envelope (RFC 5321 §6.1): from this 250 on the message is ours.
   return say(reply(250, '2.0.0', `Queued as ${incoming.queueId}`))
 }
 
-/** Those that are owed something: `discard:` settles at acceptance, unless the message is held. */
-function owed(
-  { client, transaction }: Candidate,
-  routed: readonly RoutedRecipient[],
-): readonly NewRecipient[] {
+function withDsn({ client, transaction }: Candidate, owed: OwedRoute): NewRecipient {
   const { hostPostmaster, postmasterMailbox } = client.policy.domains
-  const { holds } = transaction
-  const hold = holds.length === 0 ? null : holds.join('; ')
-  return routed.flatMap(({ address, route }) => {
-    const isForwarded = address === postmasterMailbox && !transaction.recipients.has(address)
-    const dsn = transaction.dsnOf(isForwarded ? hostPostmaster : address)
-    if (route === null)
-      return [{ address, route: NO_ROUTE, hold: hold ?? 'no mailbox for the postmaster', dsn }]
-    return hold === null && isDiscard(route) ? [] : [{ address, route, hold, dsn }]
-  })
+  const { address } = owed
+  const isForwarded = address === postmasterMailbox && !transaction.recipients.has(address)
+  return { ...owed, dsn: transaction.dsnOf(isForwarded ? hostPostmaster : address) }
 }
 
 /** Trace field and edits in front; of a large body nothing is copied (RFC 5321 §4.4). */
@@ -131,44 +115,30 @@ function finalRecipients({ client, transaction }: Candidate): ReadonlySet<string
   const { hostPostmaster, postmasterMailbox } = client.policy.domains
   if (hostPostmaster === postmasterMailbox || !transaction.recipients.has(hostPostmaster))
     return transaction.recipients
-  const mailbox = (address: string): string => (address === hostPostmaster ? postmasterMailbox : address)
-  return new Set(Array.from(transaction.recipients, mailbox))
+  return new Set(finalNames(client, [...transaction.recipients]))
 }
 
-function originOf(client: ClientSession): Origin {
-  const { id, client: address, hello, tls, identity } = client.facts
-  return { kind: 'smtp', session: id, client: address, hello, tls, identity }
+function finalNames(client: ClientSession, addresses: readonly string[]): readonly string[] {
+  const { hostPostmaster, postmasterMailbox } = client.policy.domains
+  return addresses.map((address) => (address === hostPostmaster ? postmasterMailbox : address))
 }
 
-function noRoute(client: ClientSession, lost: readonly RoutedRecipient[]): ReplyStep {
-  const facts = { recipient: lost[0]?.address ?? '', recipients: lost.length }
-  const text = `No route to ${lost[0]?.address ?? 'the recipient'}`
-  return refuse(client, { hook: 'queue', code: 451, status: '4.3.5', text, reason: 'NO_ROUTE', facts })
-}
-
-function noteIgnored({ client, incoming }: Candidate, choice: IgnoredRoute): void {
-  client.record.step('route-ignored', { ...choice })
-  client.service.parts.log.warn('route-ignored', { session: client.id, message: incoming.queueId, ...choice })
-}
-
-function noteAccepted(
-  { client, transaction, incoming }: Candidate,
-  sizeBytes: number,
-  discarded: number,
-): void {
-  const { queueId } = incoming
-  const { reversePath, recipients, holds } = transaction
-  client.accepted++
-  client.service.counters.accepted++
-  client.record.knownAs(queueId)
-  client.record.step('queued', { message: queueId, recipients: recipients.size, discarded, sizeBytes })
-  client.service.parts.log.info('message-accepted', {
-    session: client.id,
-    message: queueId,
-    reversePath,
-    recipients: recipients.size,
-    sizeBytes,
-    discarded,
-    held: holds.length > 0,
+/** Before `queue`, plugins know recipients by the names the client used. */
+function finalActions({ client, transaction }: Candidate): readonly TakenAction[] {
+  return transaction.actions.map((taken) => {
+    const { plugin, action } = taken
+    if (!('recipients' in action) || action.recipients === null) return taken
+    return { plugin, action: { ...action, recipients: finalNames(client, action.recipients) } }
   })
+}
+
+function originOf(client: ClientSession, tags: readonly Tag[]): Origin {
+  const { id, client: address, hello, tls, identity } = client.facts
+  return { kind: 'smtp', session: id, client: address, hello, tls, identity, tags }
+}
+
+function noRoute(client: ClientSession, lost: readonly string[]): ReplyStep {
+  const facts = { recipient: lost[0] ?? '', recipients: lost.length }
+  const text = `No route to ${lost[0] ?? 'the recipient'}`
+  return refuse(client, { hook: 'queue', code: 451, status: '4.3.5', text, reason: 'NO_ROUTE', facts })
 }

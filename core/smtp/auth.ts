@@ -2,7 +2,7 @@
  * AUTH (RFC 4954). Plugins are asked first; when none of them knows the client, the file of users decides. What the
  * client sent is told to nobody else and stands in no log: a name can be a password typed into the wrong field.
  */
-import { acceptedIdentity, holdReasons } from '../hooks/actions.ts'
+import { acceptedIdentity } from '../hooks/actions.ts'
 import type { HookOutcome } from '../hooks/runner.ts'
 import type { AuthMethod } from '../mail/hook-events.ts'
 import { reply } from '../mail/reply.ts'
@@ -126,7 +126,7 @@ function signedIn(
   identity: string,
   { actions }: HookOutcome,
 ): ReplyStep {
-  client.signedIn(identity, holdReasons(actions))
+  client.signedIn(identity, actions)
   client.record.step('signed-in', { method, identity })
   const { address } = client.facts.client
   client.service.parts.log.info('signed-in', { session: client.id, client: address, method, identity })

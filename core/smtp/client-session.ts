@@ -1,5 +1,5 @@
 /** One client being served: what the phases know of it and change. */
-import type { HookRefusal } from '../hooks/runner.ts'
+import type { HookRefusal, TakenAction } from '../hooks/runner.ts'
 import type { Client, Hello, ListenerRole, Session, TlsFacts } from '../mail/session.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
 import { SessionBudget } from './limits.ts'
@@ -27,8 +27,8 @@ export type State =
 export interface Aftermath {
   /** A plugin failed: what the client hears at every MAIL. */
   readonly owed: HookRefusal | null
-  /** Why every message of the session is to be held. */
-  readonly holds: readonly string[]
+  /** What plugins want done to every message of the session. */
+  readonly actions: readonly TakenAction[]
 }
 
 /** The listener a client reached. */
@@ -40,7 +40,7 @@ export interface Listener {
   readonly tls: 'implicit' | 'starttls' | 'off'
 }
 
-const NO_AFTERMATH: Aftermath = Object.freeze({ owed: null, holds: Object.freeze([]) })
+const NO_AFTERMATH: Aftermath = Object.freeze({ owed: null, actions: Object.freeze([]) })
 
 export class ClientSession {
   readonly service: SmtpService
@@ -51,8 +51,8 @@ export class ClientSession {
   state: State = { phase: 'greeted' }
   afterConnect: Aftermath = NO_AFTERMATH
   afterHello: Aftermath = NO_AFTERMATH
-  /** Why every message sent by this identity is to be held. */
-  afterAuth: readonly string[] = NO_AFTERMATH.holds
+  /** What plugins want done to every message sent by this identity. */
+  afterAuth: readonly TakenAction[] = NO_AFTERMATH.actions
   /** MAIL commands that opened a transaction. */
   transactions = 0
   accepted = 0
@@ -118,14 +118,14 @@ export class ClientSession {
   secured(tls: TlsFacts): void {
     this.#facts = { ...this.#facts, tls, hello: null, identity: null }
     this.afterHello = NO_AFTERMATH
-    this.afterAuth = NO_AFTERMATH.holds
+    this.afterAuth = NO_AFTERMATH.actions
     this.endTransaction()
   }
 
   /** From now on the client is who it said. */
-  signedIn(identity: string, holds: readonly string[]): void {
+  signedIn(identity: string, actions: readonly TakenAction[]): void {
     this.#facts = { ...this.#facts, identity }
-    this.afterAuth = holds
+    this.afterAuth = actions
   }
 
   /** What a failed plugin left the client to hear at MAIL. */

@@ -1,5 +1,4 @@
 /** A client has connected: limits, then the `connect` hook, then the greeting (RFC 5321 §3.1). */
-import { holdReasons } from '../hooks/actions.ts'
 import { reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import type { Admission } from './connection-counts.ts'
@@ -32,7 +31,7 @@ export async function connect(
   const event = { session: client.facts }
   const { refusal, owed, actions } = await hooks.ask('connect', event, null, client.record)
   if (refusal !== null) return refuseFor(client, 'connect', { ...refusal, disconnect: true })
-  client.afterConnect = { owed, holds: holdReasons(actions) }
+  client.afterConnect = { owed, actions }
   return say(reply(220, null, `${settings.hostname} ESMTP`))
 }
 

@@ -48,7 +48,8 @@ const decide: Decide = async (incoming, content) => {
   }
   const { refusal, actions } = await hooks.ask('data', event, message, client.record)
   if (refusal !== null) return refuseFor(client, 'data', refusal)
-  return accept({ client, transaction, incoming, message, actions })
+  transaction.take(actions)
+  return accept({ client, transaction, incoming, message })
 }
 
 const HEADER_TOO_LONG: CoreRefusal = {

@@ -1,5 +1,4 @@
 /** HELO and EHLO (RFC 5321 §4.1.1.1): who the client says it is, and what we offer. */
-import { holdReasons } from '../hooks/actions.ts'
 import { whyNotDomain } from '../mail/address.ts'
 import { AUTH_METHODS } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
@@ -38,7 +37,7 @@ async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): 
   const session = client.factsWith({ verb, name })
   const { refusal, owed, actions } = await hooks.ask('helo', { session }, null, client.record)
   if (refusal !== null) return refuseFor(client, 'helo', refusal)
-  client.introduced(session, { owed, holds: holdReasons(actions) })
+  client.introduced(session, { owed, actions })
   client.record.step('helo', { verb, name })
   return say(verb === 'HELO' ? reply(250, null, settings.hostname) : offer(client))
 }

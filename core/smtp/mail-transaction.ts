@@ -1,4 +1,6 @@
 /** The transaction being collected, from MAIL to the reply to the final dot (RFC 5321 §3.3). */
+import { tagsOf } from '../hooks/actions.ts'
+import type { TakenAction } from '../hooks/runner.ts'
 import {
   type DsnEnvelope,
   type DsnRecipient,
@@ -15,7 +17,7 @@ export class MailTransaction {
   readonly dsn: DsnEnvelope
   readonly #dsnOf = new Map<string, DsnRecipient>()
   readonly #recipients = new Set<string>()
-  readonly #holds: string[] = []
+  readonly #actions: TakenAction[] = []
   #snapshot: Transaction | null = null
   /** Recipients refused, for any reason. */
   refused = 0
@@ -42,19 +44,30 @@ export class MailTransaction {
     return this.#dsnOf.get(address) ?? NO_DSN_RECIPIENT
   }
 
-  /** Why the message is to be held; empty when it is not. */
-  get holds(): readonly string[] {
-    return this.#holds
+  /** What plugins wanted done to the message so far, what they left the session included. */
+  get actions(): readonly TakenAction[] {
+    return this.#actions
   }
 
-  hold(reasons: readonly string[]): void {
-    this.#holds.push(...reasons)
+  take(actions: readonly TakenAction[]): void {
+    for (const taken of actions) {
+      // Carried out where it was given.
+      if (taken.action.kind === 'relay.grant' || taken.action.kind === 'auth.accept') continue
+      this.#actions.push(taken)
+      this.#snapshot = null
+    }
   }
 
   /** What plugins are told of it now. */
   snapshot(): Transaction {
     const { number, reversePath, declaredSize } = this
-    this.#snapshot ??= { number, reversePath, declaredSize, recipients: [...this.#recipients] }
+    this.#snapshot ??= {
+      number,
+      reversePath,
+      declaredSize,
+      recipients: [...this.#recipients],
+      tags: tagsOf(this.#actions).tags,
+    }
     return this.#snapshot
   }
 }

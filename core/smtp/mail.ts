@@ -1,5 +1,4 @@
 /** MAIL (RFC 5321 §4.1.1.2): opens a transaction. */
-import { holdReasons } from '../hooks/actions.ts'
 import { formatAddress } from '../mail/address.ts'
 import { type DsnEnvelope, decodeXtext, takeMailDsn } from '../mail/dsn-parameters.ts'
 import { type Reply, reply } from '../mail/reply.ts'
@@ -72,16 +71,15 @@ interface Asked {
 async function open(client: ClientSession, { reversePath, declaredSize, dsn }: Asked): Promise<ReplyStep> {
   const { hooks } = client.beginTransaction()
   const transaction = new MailTransaction(++client.transactions, reversePath, declaredSize, dsn)
+  for (const left of [client.afterConnect.actions, client.afterHello.actions, client.afterAuth])
+    transaction.take(left)
   const event = { session: client.facts, transaction: transaction.snapshot() }
   const { refusal, actions } = await hooks.ask('mail', event, null, client.record)
   if (refusal !== null) {
     client.endTransaction()
     return refuseFor(client, 'mail', refusal, { reversePath })
   }
-  transaction.hold(client.afterConnect.holds)
-  transaction.hold(client.afterHello.holds)
-  transaction.hold(client.afterAuth)
-  transaction.hold(holdReasons(actions))
+  transaction.take(actions)
   if (!client.isGone) client.state = { phase: 'transaction', transaction }
   client.record.step('mail', { reversePath, declaredSize })
   return OK

@@ -1,5 +1,5 @@
 /** RCPT (RFC 5321 §4.1.1.3): one more recipient. */
-import { holdReasons } from '../hooks/actions.ts'
+import type { TakenAction } from '../hooks/runner.ts'
 import { type Address, formatAddress } from '../mail/address.ts'
 import { type DsnRecipient, takeRcptDsn } from '../mail/dsn-parameters.ts'
 import { type Reply, reply } from '../mail/reply.ts'
@@ -74,9 +74,16 @@ async function ask(
   const denied = relayRefusal(client, recipient, outcome)
   if (denied !== null) return denied
   transaction.addRecipient(recipient, dsn)
-  transaction.hold(holdReasons(outcome.actions))
+  transaction.take(outcome.actions.map((taken) => forRecipient(taken, recipient)))
   client.record.step('rcpt', { recipient })
   return OK
+}
+
+/** What is discarded at `rcpt` is this recipient's copy; a hold is for the message. */
+function forRecipient({ plugin, action }: TakenAction, recipient: string): TakenAction {
+  return action.kind === 'discard'
+    ? { plugin, action: { ...action, recipients: [recipient] } }
+    : { plugin, action }
 }
 
 /** 452, so that a client sends the rest in a transaction of its own (RFC 5321 §4.5.3.1.10). */

@@ -12,7 +12,7 @@ const routes = {
 const routesOf = async (config: Readonly<Record<string, unknown>>, addresses: readonly string[]) => {
   const host = await createTestHost({ file, config })
   const { actions, fault } = await host.ask('queue', {
-    origin: { kind: 'internal', what: 'test' },
+    origin: { kind: 'internal', what: 'test', tags: [] },
     reversePath: '',
     message: { sizeBytes: 10 },
     recipients: addresses.map((address) => {
@@ -49,7 +49,7 @@ test('a domain called like a property of every object is just a domain', async (
 test('a destination that cannot be read is a fault, so the mail stays with its sender', async () => {
   const host = await createTestHost({ file, config: { routes: { '*': 'carrier-pigeon://' } } })
   const { fault } = await host.ask('queue', {
-    origin: { kind: 'internal', what: 'test' },
+    origin: { kind: 'internal', what: 'test', tags: [] },
     reversePath: '',
     message: { sizeBytes: 10 },
     recipients: [{ address: 'a@else.example', domain: { name: 'else.example', ours: false }, route: null }],

@@ -149,8 +149,33 @@ export interface Tools {
   readonly relay: Relay
   readonly route: Route
   readonly log: PluginLog
-  /** Keeps the message in hold until an operator releases it; permission `hold`. */
-  hold(reason: string): void
+  /**
+   * Keeps the message in hold until an operator releases it; permission `hold`.
+   *
+   * @param recipients at `data` and `queue`: whose copies; all of them when left out
+   */
+  hold(reason: string, recipients?: readonly string[]): void
+  /**
+   * Throws the message away: its sender is told that it was accepted, and nobody gets it. Hooks `mail`, `rcpt` (this
+   * recipient's copy), `data` and `queue`; permission `discard`. A hold, whoever asks for it, wins.
+   *
+   * @param recipients at `data` and `queue`: whose copies; all of them when left out
+   */
+  discard(reason: string, recipients?: readonly string[]): void
+  /**
+   * States a fact of the transaction for plugins asked at later hooks: `transaction.tags`, at `queue` `origin.tags`.
+   *
+   * @param name 1 to 40 lower-case letters, digits, dots and hyphens
+   * @param value at most 200 characters; '' when left out
+   */
+  tag(name: string, value?: string): void
+  /**
+   * Shortens the life of the message in the queue; hooks `data` and `queue`. The shortest anybody asks for counts, and
+   * never a longer one than the setting `queue.expire`.
+   *
+   * @param seconds whole, at least 60
+   */
+  expire(seconds: number): void
 }
 
 /** What a plugin asks for; everything not asked for is refused. */
@@ -165,6 +190,7 @@ export interface Permissions {
   readonly 'body.read'?: true
   readonly refuse?: readonly ('reject' | 'defer')[]
   readonly hold?: true
+  readonly discard?: true
   /** Critical: decides who may send anywhere. */
   readonly 'relay.grant'?: true
   /** Critical: destinations it may send mail to; literal, or with one `*` at the end. */

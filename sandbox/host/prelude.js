@@ -148,6 +148,8 @@
     if (call.actions.length >= 100) throw new RangeErrorClass('more than 100 actions in one call')
     push(call.actions, parse(stringify(action)))
   }
+  const actFor = (call, kind, reason, recipients) =>
+    act(call, { kind, text: text(reason, 500), recipients: recipients ?? null })
   const log = (call, level, message, fields) =>
     command(['l', call.id, level, text(message, MAX_TEXT), fields ?? null])
 
@@ -224,7 +226,20 @@
     }
     get hold() {
       const call = this.#call
-      return (reason) => act(call, { kind: 'hold', text: text(reason, 500) })
+      return (reason, recipients) => actFor(call, 'hold', reason, recipients)
+    }
+    get discard() {
+      const call = this.#call
+      return (reason, recipients) => actFor(call, 'discard', reason, recipients)
+    }
+    get tag() {
+      const call = this.#call
+      return (name, value = '') =>
+        act(call, { kind: 'tag', name: whole(name, 100), value: whole(value, 1000) })
+    }
+    get expire() {
+      const call = this.#call
+      return (seconds) => act(call, { kind: 'expire', seconds })
     }
   }
   freeze(Tools.prototype)

@@ -82,7 +82,7 @@ test('nothing is accepted at another hook', async () => {
   assert.match(report?.fault?.message ?? '', /only at auth/)
 })
 
-for (const how of ['quotes', 'logs', 'notes'])
+for (const how of ['quotes', 'logs', 'notes', 'holds', 'tags'])
   test(`a password a plugin ${how} by accident is masked`, async () => {
     const reports = await ask(how)
     const text = JSON.stringify([reports, sandbox.logged])

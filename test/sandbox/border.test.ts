@@ -121,6 +121,7 @@ const may = effectivePermissions(
     'headers.write': ['X-Mine', 'X-Test-*'],
     refuse: ['reject', 'defer'],
     hold: true,
+    discard: true,
     'route.set': ['smtp://10.0.0.1:25'],
   },
   null,
@@ -186,10 +187,38 @@ const answers: readonly (readonly [string, 'data' | 'rcpt' | 'queue', unknown, s
     'invalid-answer',
   ],
   ['an answer that is none', 'rcpt', 'accept', 'invalid-answer'],
+  ['a discard', 'rcpt', [null, [{ kind: 'discard', text: 'trap', recipients: null }]], null],
+  ['a discard of some', 'data', [null, [{ kind: 'discard', text: '', recipients: ['a@b.test'] }]], null],
+  [
+    'a discard of some at rcpt',
+    'rcpt',
+    [null, [{ kind: 'discard', text: '', recipients: ['a@b.test'] }]],
+    'invalid-answer',
+  ],
+  [
+    'a hold of no list',
+    'data',
+    [null, [{ kind: 'hold', text: '', recipients: 'a@b.test' }]],
+    'invalid-answer',
+  ],
+  ['a tag', 'rcpt', [null, [{ kind: 'tag', name: 'known-good', value: '' }]], null],
+  ['a tag in capitals', 'rcpt', [null, [{ kind: 'tag', name: 'Known', value: '' }]], 'invalid-answer'],
+  [
+    'a tag of 41 letters',
+    'rcpt',
+    [null, [{ kind: 'tag', name: 'x'.repeat(41), value: '' }]],
+    'invalid-answer',
+  ],
+  ['a long tag', 'rcpt', [null, [{ kind: 'tag', name: 'x', value: 'v'.repeat(201) }]], 'invalid-answer'],
+  ['a tag of two lines', 'rcpt', [null, [{ kind: 'tag', name: 'x', value: 'a\nb' }]], 'invalid-answer'],
+  ['a life', 'queue', [null, [{ kind: 'expire', seconds: 60 }]], null],
+  ['a life of less than a minute', 'queue', [null, [{ kind: 'expire', seconds: 59 }]], 'invalid-answer'],
+  ['a life that is no number', 'queue', [null, [{ kind: 'expire', seconds: null }]], 'invalid-answer'],
+  ['a life at rcpt', 'rcpt', [null, [{ kind: 'expire', seconds: 60 }]], 'invalid-answer'],
   [
     'a hundred and one actions',
     'rcpt',
-    [null, Array.from({ length: 101 }, () => ({ kind: 'hold', text: 'x' }))],
+    [null, Array.from({ length: 101 }, () => ({ kind: 'hold', text: 'x', recipients: null }))],
     'invalid-answer',
   ],
 ]
@@ -199,6 +228,12 @@ for (const [name, hook, raw, fault] of answers) {
     assert.equal(isFault(checked) ? checked.kind : null, fault)
   })
 }
+
+test('to discard is a permission', () => {
+  const raw = [null, [{ kind: 'discard', text: 'spam', recipients: null }]]
+  const checked = checkAnswer('data', effectivePermissions({ hold: true }, null), raw)
+  assert.equal(isFault(checked) && checked.kind, 'denied')
+})
 
 test('a refusal is built anew, field by field: nothing else of it comes over', () => {
   const checked = checkAnswer('rcpt', may, [

@@ -10,7 +10,7 @@ const SAID: Readonly<Record<string, () => Answer | Fault>> = {
   defer: () => defer('4.7.1', 'Come back later'),
   disconnect: () => disconnect('4.7.0', 'Good-bye'),
   fail: () => fault(),
-  hold: () => pass({ kind: 'hold', text: 'to be looked at' }),
+  hold: () => pass({ kind: 'hold', text: 'to be looked at', recipients: null }),
 }
 
 function said(text: string): Answer | Fault {

@@ -22,9 +22,9 @@
  */
 import assert from 'node:assert/strict'
 import type { Listener } from '../../core/smtp/client-session.ts'
-import type { TestClient } from '../core/smtp/test-client.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
 import { credentials, policy } from './dialogue-policy.ts'
+import type { RawClient } from './raw-client.ts'
 import { testCertificate } from './test-certificate.ts'
 
 const SILENCE_MS = 60
@@ -66,7 +66,7 @@ export async function playDialogue({ limits, networks, listener, steps }: Dialog
     tls: testCertificate(),
     credentials,
   })
-  const clients = new Map<string, TestClient>()
+  const clients = new Map<string, RawClient>()
   try {
     for (const { number, text } of steps) {
       try {
@@ -80,13 +80,13 @@ export async function playDialogue({ limits, networks, listener, steps }: Dialog
   }
 }
 
-async function play(server: TestServer, clients: Map<string, TestClient>, text: string): Promise<void> {
+async function play(server: TestServer, clients: Map<string, RawClient>, text: string): Promise<void> {
   const [name = ''] = text.split(' ')
   if (name === 'stored') return stored(server, text.slice('stored '.length))
   const action = text.slice(name.length + 1)
   if (action === 'connect' || !clients.has(name)) clients.set(name, await server.connect())
   if (action === 'connect') return
-  const client = clients.get(name) as TestClient
+  const client = clients.get(name) as RawClient
   if (action === 'drop') return client.destroy()
   if (action === 'closes') return void (await client.closed())
   if (action === 'secure') return void (await client.secure())
@@ -102,7 +102,7 @@ async function play(server: TestServer, clients: Map<string, TestClient>, text: 
   else throw new Error('this line says nothing')
 }
 
-async function hear(client: TestClient, text: string): Promise<void> {
+async function hear(client: RawClient, text: string): Promise<void> {
   const [code = '', times = '1'] = text.split(' * ')
   for (let i = 0; i < Number(times); i++) {
     const reply = await client.reply()

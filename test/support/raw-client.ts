@@ -1,6 +1,8 @@
 /** A client that says exactly what it is told, from the address it is told, and hears whole replies. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type ConnectionOptions, connect as connectSecurely, type TLSSocket } from 'node:tls'
 
 export interface RawClientOptions {
   readonly port: number
@@ -13,16 +15,24 @@ export interface RawClientOptions {
 const PATIENCE_MS = 30_000
 
 export class RawClient implements Disposable {
-  readonly #socket: Socket
+  /** Below TLS too. */
+  readonly #plain: Socket
+  #socket: Socket
   readonly #patienceMs: number
   #heard = ''
   #isClosed = false
   #wake: () => void = () => {}
 
   private constructor(socket: Socket, patienceMs: number) {
+    this.#plain = socket
     this.#socket = socket
     this.#patienceMs = patienceMs
     socket.setNoDelay(true)
+    this.#listen()
+  }
+
+  #listen(): void {
+    const socket = this.#socket
     socket.setEncoding('latin1')
     socket.on('data', (text: string) => {
       this.#heard += text
@@ -52,22 +62,50 @@ export class RawClient implements Disposable {
     return client
   }
 
+  /** Does the handshake and goes on inside TLS. @throws what the handshake failed with */
+  secure(options: ConnectionOptions = {}): Promise<TLSSocket> {
+    const plain = this.#plain
+    plain.removeAllListeners('data')
+    return new Promise((resolve, reject) => {
+      const secure = connectSecurely({ rejectUnauthorized: false, ...options, socket: plain })
+      secure.once('error', reject)
+      secure.once('close', () => reject(new Error('closed within the handshake')))
+      secure.once('secureConnect', () => resolve(secure))
+      this.#socket = secure
+      this.#listen()
+    })
+  }
+
   /** Sends octets as they are; of a text each character is one. */
   raw(octets: string | Uint8Array): void {
     if (typeof octets === 'string') this.#socket.write(octets, 'latin1')
     else this.#socket.write(octets)
   }
 
+  /** Sends a command line. */
+  say(line: string): void {
+    this.raw(`${line}\r\n`)
+  }
+
   /** Sends a command line and hears the reply to it. */
   ask(line: string): Promise<string> {
-    this.raw(`${line}\r\n`)
+    this.say(line)
     return this.reply()
+  }
+
+  /** The next line, without its line end. */
+  async line(): Promise<string> {
+    await this.#until(() => this.#heard.includes('\r\n'), 'a line')
+    const end = this.#heard.indexOf('\r\n')
+    const line = this.#heard.slice(0, end)
+    this.#heard = this.#heard.slice(end + 2)
+    return line
   }
 
   /** The next reply, its lines joined by LF. */
   async reply(): Promise<string> {
     const lines: string[] = []
-    do lines.push(await this.#line())
+    do lines.push(await this.line())
     while (/^\d{3}-/.test(lines.at(-1) ?? ''))
     return lines.join('\n')
   }
@@ -82,15 +120,15 @@ export class RawClient implements Disposable {
   /**
    * One message up to the reply to its final dot, or to the command that was refused.
    *
-   * @param content with CRLF at its end; dots are stuffed here
+   * @param content octets, with CRLF at their end, get their dots doubled; a text is sent as it stands, CRLF behind it
    */
-  async send(from: string, to: readonly string[], content: Uint8Array): Promise<string> {
+  async send(from: string, to: readonly string[], content: string | Uint8Array): Promise<string> {
     const commands = [`MAIL FROM:<${from}>`, ...to.map((recipient) => `RCPT TO:<${recipient}>`), 'DATA']
     for (const command of commands) {
       const reply = await this.ask(command)
       if (!/^[23]/.test(reply)) return reply
     }
-    this.raw(dotStuffed(content))
+    this.raw(typeof content === 'string' ? `${content}\r\n` : dotStuffed(content))
     return await this.ask('.')
   }
 
@@ -100,20 +138,32 @@ export class RawClient implements Disposable {
     return this.#heard
   }
 
+  /** What was heard and not asked for after `ms`. */
+  async silence(ms: number): Promise<string> {
+    await wait(ms)
+    return this.#heard
+  }
+
+  /** Does not read what is said until `resume`. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Ends the connection as a crash does. */
+  reset(): void {
+    this.#plain.resetAndDestroy()
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }
 
   [Symbol.dispose](): void {
     this.destroy()
-  }
-
-  async #line(): Promise<string> {
-    await this.#until(() => this.#heard.includes('\r\n'), 'a line')
-    const end = this.#heard.indexOf('\r\n')
-    const line = this.#heard.slice(0, end)
-    this.#heard = this.#heard.slice(end + 2)
-    return line
   }
 
   async #until(isThere: () => boolean, what: string): Promise<void> {

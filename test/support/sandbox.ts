@@ -83,7 +83,13 @@ const SESSION: Session = {
 function rcptEvent(localPart: string): RcptEvent {
   return {
     session: SESSION,
-    transaction: { number: 1, reversePath: 'sender@client.example', declaredSize: null, recipients: [] },
+    transaction: {
+      number: 1,
+      reversePath: 'sender@client.example',
+      declaredSize: null,
+      recipients: [],
+      tags: [],
+    },
     recipient: `${localPart}@example.test`,
     localPart,
     domain: { name: 'example.test', ours: true },

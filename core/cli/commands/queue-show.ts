@@ -46,8 +46,17 @@ function formatMessage(first: QueueEntry, recipients: readonly QueueEntry[], now
     `From      ${reversePath === '' ? '<>' : visible(reversePath)}`,
     `Accepted  ${formatMoment(acceptedAt)}   ${formatRelative(acceptedAt, now)}   ${formatOrigin(first)}`,
     `Expires   ${formatMoment(expiresAt)}   ${formatRelative(expiresAt, now)}`,
+    ...formatTags(first),
     ...recipients.flatMap((entry) => ['', ...formatRecipient(entry, now)]),
   ]
+}
+
+function formatTags({ origin }: QueueEntry): readonly string[] {
+  const tags = origin.tags.map(
+    ({ plugin, name, value }) =>
+      `${visible(name)}${value === '' ? '' : ` = ${visible(value)}`} (${visible(plugin)})`,
+  )
+  return tags.length === 0 ? [] : [`Tags      ${tags.join('   ')}`]
 }
 
 function formatOrigin({ origin }: QueueEntry): string {

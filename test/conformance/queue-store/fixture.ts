@@ -40,6 +40,7 @@ export const ORIGIN: Origin = {
   hello: { verb: 'EHLO', name: 'client.example' },
   tls: null,
   identity: null,
+  tags: [{ plugin: 'reputation', name: 'known-good', value: 'since 2019' }],
 }
 
 export const HEAD = Buffer.from('Received: from client.example by mx.example.test; grüß\r\n')

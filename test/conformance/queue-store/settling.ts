@@ -155,7 +155,11 @@ function refusesStrangers(open: OpenStore): void {
 /** A notice about the message of `newMessage(1)`. */
 function notice(number: number) {
   const recipients = [to('sender@client.example', OTHER_ROUTE)]
-  return newMessage(number, { reversePath: '', origin: { kind: 'internal', what: 'dsn' }, recipients })
+  return newMessage(number, {
+    reversePath: '',
+    origin: { kind: 'internal', what: 'dsn', tags: [] },
+    recipients,
+  })
 }
 
 function storesNotices(open: OpenStore): void {

@@ -35,6 +35,7 @@ export const ENTRY: QueueEntry = {
     hello: null,
     tls: null,
     identity: null,
+    tags: [],
   },
 }
 

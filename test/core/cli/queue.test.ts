@@ -81,11 +81,20 @@ test('queue show says who waits for what, and how the message came here', async 
     assert.match(stdout, text)
 })
 
-test('queue show names the reason of a hold, and an origin that is no client', async (t) => {
-  const held = entry({ state: 'held', detail: 'looks like spam', origin: { kind: 'internal', what: 'dsn' } })
+test('queue show names the reason of a hold, the tags, and an origin that is no client', async (t) => {
+  const tags = [
+    { plugin: 'judge', name: 'score', value: '5' },
+    { plugin: 'judge', name: 'known', value: '' },
+  ]
+  const held = entry({
+    state: 'held',
+    detail: 'looks like spam',
+    origin: { kind: 'internal', what: 'dsn', tags },
+  })
   const { socket } = await serveFake(t, { queueList: byMessage([held]) })
   const { stdout } = await runHere(['queue', 'show', ID, '--socket', socket])
   assert.match(stdout, /made here: dsn/)
+  assert.match(stdout, /Tags {6}score = 5 \(judge\) {3}known \(judge\)\n/)
   assert.match(stdout, /Reason {4}looks like spam/)
   assert.match(stdout, /How it came here is not recorded any more\./)
 })
@@ -98,6 +107,7 @@ test('queue show --json has the recipients and the session', async (t) => {
     hello: null,
     tls: null,
     identity: 'bob',
+    tags: [{ plugin: 'reputation', name: 'known', value: 'well' }],
   } as const
   const { socket } = await serveFake(t, {
     queueList: byMessage([entry({ origin })]),

@@ -68,7 +68,11 @@ test('every action is a line', () => {
     { kind: 'relay.grant' },
     { kind: 'route.set', destination: 'discard:', recipients: null },
     { kind: 'route.set', destination: 'smtp://192.0.2.1:25', recipients: ['a@b.test', 'c@d.test'] },
-    { kind: 'hold', text: 'suspicious' },
+    { kind: 'hold', text: 'suspicious', recipients: null },
+    { kind: 'discard', text: 'trap', recipients: ['a@b.test'] },
+    { kind: 'tag', name: 'known', value: '' },
+    { kind: 'tag', name: 'score', value: '5' },
+    { kind: 'expire', seconds: 600 },
   ]
   assert.deepEqual(
     way(decision({ actions }))
@@ -81,6 +85,10 @@ test('every action is a line', () => {
       'routes to  discard:',
       'routes to  smtp://192.0.2.1:25  for a@b.test, c@d.test',
       'holds: suspicious',
+      'discards: trap  for a@b.test',
+      'tags  known',
+      'tags  score = 5',
+      'expires after  10 min',
     ],
   )
 })
@@ -126,6 +134,6 @@ test('the null reverse-path is shown as such', () => {
 })
 
 test('a plugin that acts without refusing is not said to have no opinion', () => {
-  const [, line] = way(decision({ actions: [{ kind: 'hold', text: 'suspicious' }] }))
+  const [, line] = way(decision({ actions: [{ kind: 'hold', text: 'suspicious', recipients: null }] }))
   assert.match(line ?? '', /scanner +acts/)
 })

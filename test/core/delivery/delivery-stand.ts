@@ -152,7 +152,7 @@ function messageOf(
       content: { kind: 'inline', bytes: Buffer.from(text, 'latin1') },
       contentOffset: 0,
     },
-    origin: { kind: 'internal', what: 'test' },
+    origin: { kind: 'internal', what: 'test', tags: [] },
     dsn: NO_DSN_ENVELOPE,
     recipients: recipients.map((address) => ({ address, route, hold: null, dsn: NO_DSN_RECIPIENT })),
   }

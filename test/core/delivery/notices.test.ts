@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
+import type { RoutedNotice } from '../../../core/delivery/notices.ts'
 import { NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import type { NewRecipient } from '../../../core/queue/queue-store.ts'
 import { type FakeRemote, remoteFor, type Script } from '../../support/fake-remote.ts'
@@ -45,7 +46,7 @@ async function setting(
     // Varied by a tenth: an hour later it is due in any case.
     retryMs: [HOUR / 2],
     expireMs: 120 * HOUR,
-    routeNotice: ({ to }) => Promise.resolve([{ address: to, route: home.route, hold: null }]),
+    routeNotice: ({ to }) => Promise.resolve(noticeBy(home.route, to)),
     ...options,
   })
   return { remote, home, stand, clock }
@@ -55,6 +56,13 @@ const answersAtRcpt =
   (replies: Readonly<Record<string, string>>): Script =>
   ({ verb, argument }) =>
     verb === 'rcpt' ? replies[argument.split('@')[0] ?? ''] : undefined
+
+/** To be sent by this route. */
+const noticeBy = (route: string, address: string): RoutedNotice => ({
+  recipients: [{ address, route, hold: null }],
+  tags: [],
+  lifeSeconds: null,
+})
 
 async function states(stand: Stand): Promise<readonly (readonly [string, string])[]> {
   return (await stand.entries()).map(({ address, state }) => [address, state] as const)
@@ -127,7 +135,7 @@ describe('a notice', { concurrency: 4 }, () => {
     await home.hasAccepted(1)
     await stand.settled()
     assert.deepEqual(given, [
-      [['bounced'], [{ kind: 'internal', what: 'dsn' }]],
+      [['bounced'], [{ kind: 'internal', what: 'dsn', tags: [] }]],
       [['delivered'], []],
     ])
     assert.deepEqual(await stand.entries(), [])
@@ -163,7 +171,7 @@ describe('a notice', { concurrency: 4 }, () => {
     const refusing: Script = ({ verb }) => (verb === 'rcpt' ? '550 5.1.1 no' : undefined)
     const remote = await remoteFor(t, refusing)
     const stand = await standFor(t, {
-      routeNotice: ({ to }) => Promise.resolve([{ address: to, route: remote.route, hold: null }]),
+      routeNotice: ({ to }) => Promise.resolve(noticeBy(remote.route, to)),
     })
     await stand.accept(remote.route, ['gone@r.test'])
     await until(() => stand.attempts.length === 2)
@@ -171,7 +179,7 @@ describe('a notice', { concurrency: 4 }, () => {
     const [entry, ...others] = await stand.entries()
     assert.deepEqual(others, [])
     assert.deepEqual([entry?.address, entry?.state, entry?.reversePath], [SENDER, 'held', ''])
-    assert.deepEqual(entry?.origin, { kind: 'internal', what: 'dsn' })
+    assert.deepEqual(entry?.origin, { kind: 'internal', what: 'dsn', tags: [] })
     assert.equal(Number(entry?.expiresAt) - Number(entry?.acceptedAt), 24 * HOUR)
   })
 

@@ -42,7 +42,7 @@ async function askConnect(...plugins: readonly TestPlugin[]): Promise<Asked> {
 
 async function askMail(...plugins: readonly TestPlugin[]): Promise<HookOutcome> {
   const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
-  const transaction = { number: 1, reversePath: '', declaredSize: null, recipients: [] }
+  const transaction = { number: 1, reversePath: '', declaredSize: null, recipients: [], tags: [] }
   const runner = new HookRunner(new TestPanel(plugins), clock.monotonic, silentLog)
   return runner.ask('mail', { session, transaction }, null, record)
 }
@@ -50,7 +50,7 @@ async function askMail(...plugins: readonly TestPlugin[]): Promise<HookOutcome> 
 const passes = (name: string): TestPlugin => ({ name, hooks: { connect: () => pass(), mail: () => pass() } })
 const holds = (name: string): TestPlugin => ({
   name,
-  hooks: { connect: () => pass({ kind: 'hold', text: 'look at it' }) },
+  hooks: { connect: () => pass({ kind: 'hold', text: 'look at it', recipients: null }) },
 })
 const fails = (name: string, onError: TestPlugin['onError'] = 'defer'): TestPlugin => ({
   name,
@@ -129,7 +129,9 @@ test('onError skip: the failure is passed over, and known to be', async () => {
 test('onError hold: the mail is held and says for whom', async () => {
   const { refusal, actions, incomplete } = await askMail(fails('a', 'hold'))
   assert.equal(refusal, null)
-  assert.deepEqual(actions, [{ plugin: 'a', action: { kind: 'hold', text: 'failed in mail' } }])
+  assert.deepEqual(actions, [
+    { plugin: 'a', action: { kind: 'hold', text: 'failed in mail', recipients: null } },
+  ])
   assert.equal(incomplete, true)
 })
 

@@ -35,6 +35,8 @@ test('a database of version 1 is brought to this one with everything that is owe
       ['done@x.test', 'delivered', 1, '250 ok'],
     ],
   )
+  // There were no tags.
+  assert.deepEqual(entries[0]?.origin, { kind: 'internal', what: 'test', tags: [] })
   const claimed = only(await keeper.queue.claim(claimAt(NOW)))
   assert.deepEqual(claimed.dsn, { ret: null, envid: null })
   assert.deepEqual(claimed.recipients, [

@@ -1,42 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Action } from '../../../core/mail/answer.ts'
 import { NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
-import type { HookName, QueueEvent } from '../../../core/mail/hook-events.ts'
+import type { QueueEvent } from '../../../core/mail/hook-events.ts'
 import type { NewMessage } from '../../../core/queue/queue-store.ts'
 import { StoreFault } from '../../../core/queue/queue-store.ts'
 import { defer, pass, reject, type TestPlugin } from './panel.ts'
-import { relayControl, TestServer, type TestServerOptions } from './test-server.ts'
-
-const FROM = 'a@client.example'
-const TO = ['user@example.test']
-const CONTENT = 'Subject: hello\r\nX-Old: 1\r\n\r\nbody'
-
-const acting = (hook: HookName, ...actions: readonly Action[]): TestPlugin => ({
-  name: `at-${hook}`,
-  hooks: { [hook]: () => pass(...actions) },
-})
-
-interface Sent {
-  readonly server: TestServer
-  readonly reply: string
-  readonly message: NewMessage | undefined
-}
-
-async function send(
-  plugins: readonly TestPlugin[],
-  to: readonly string[] = TO,
-  content = CONTENT,
-  options: TestServerOptions = {},
-): Promise<Sent> {
-  const server = await TestServer.start({ ...options, plugins: [relayControl, ...plugins] })
-  const client = await server.greeted()
-  const reply = await client.send(FROM, to, content)
-  await client.ask('QUIT')
-  await client.closed()
-  await server.stop()
-  return { server, reply, message: server.stored.at(-1) }
-}
+import { acting, CONTENT, FROM, send, TO } from './sending.ts'
+import { relayControl, TestServer } from './test-server.ts'
 
 test('a message is stored with its envelope, its origin and its trace field, and then said to be ours', async () => {
   const { server, reply, message } = await send([])
@@ -144,7 +114,10 @@ test('when all is discarded nothing is stored, and the client cannot tell', asyn
 
 test('hold wins over discard, whoever asks for it and when', async () => {
   for (const hook of ['connect', 'helo', 'mail', 'rcpt', 'data', 'queue'] as const) {
-    const { message } = await send([acting(hook, { kind: 'hold', text: 'odd' })], ['one@gone.test'])
+    const { message } = await send(
+      [acting(hook, { kind: 'hold', text: 'odd', recipients: null })],
+      ['one@gone.test'],
+    )
     assert.deepEqual(message?.recipients, [
       { address: 'one@gone.test', route: 'discard:', hold: `at-${hook}: odd`, dsn: NO_DSN_RECIPIENT },
     ])
@@ -153,8 +126,8 @@ test('hold wins over discard, whoever asks for it and when', async () => {
 
 test('several reasons to hold are all kept', async () => {
   const { message } = await send([
-    acting('mail', { kind: 'hold', text: 'one' }),
-    acting('data', { kind: 'hold', text: 'two' }),
+    acting('mail', { kind: 'hold', text: 'one', recipients: null }),
+    acting('data', { kind: 'hold', text: 'two', recipients: null }),
   ])
   assert.equal(message?.recipients[0]?.hold, 'at-mail: one; at-data: two')
 })

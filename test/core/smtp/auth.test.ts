@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Answer, Fault } from '../../../core/mail/answer.ts'
 import type { Listener } from '../../../core/smtp/client-session.ts'
 import type { Credentials, OfferedCredentials, Verification } from '../../../core/smtp/ports.ts'
+import type { RawClient } from '../../support/raw-client.ts'
 import { testCertificate } from '../../support/test-certificate.ts'
 import { defer, disconnect, fault, pass, reject, type TestPlugin } from './panel.ts'
-import type { TestClient } from './test-client.ts'
 import { relayControl, TestServer, type TestServerOptions } from './test-server.ts'
 
 const SUBMISSION: Listener = { role: 'submission', address: '127.0.0.1:465', tls: 'implicit' }
@@ -37,7 +37,7 @@ class Users implements Credentials {
 
 async function signedUp(
   options: TestServerOptions,
-): Promise<{ readonly server: TestServer; readonly client: TestClient }> {
+): Promise<{ readonly server: TestServer; readonly client: RawClient }> {
   const server = await TestServer.start({ listener: SUBMISSION, tls: testCertificate(), ...options })
   const client = await server.connect()
   await client.secure()

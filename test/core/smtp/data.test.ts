@@ -112,6 +112,7 @@ test('the data hook is asked once, and told who sent what to whom', async () => 
     reversePath: 'a@client.example',
     declaredSize: 100,
     recipients: ['user@example.test', 'Other@example.test'],
+    tags: [],
   })
   assert.deepEqual(event?.message, { sizeBytes: 14 })
 })

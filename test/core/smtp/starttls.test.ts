@@ -5,9 +5,9 @@ import { test } from 'node:test'
 import { connect } from 'node:tls'
 import fc from 'fast-check'
 import type { Listener } from '../../../core/smtp/client-session.ts'
+import type { RawClient } from '../../support/raw-client.ts'
 import { testCertificate } from '../../support/test-certificate.ts'
 import { pass, type TestPlugin } from './panel.ts'
-import type { TestClient } from './test-client.ts'
 import { relayControl, TestServer, type TestServerOptions } from './test-server.ts'
 
 const STARTTLS: Listener = { role: 'mx', address: '127.0.0.1:25', tls: 'starttls' }
@@ -17,7 +17,7 @@ const start = (listener: Listener, options: TestServerOptions = {}): Promise<Tes
   TestServer.start({ listener, tls: testCertificate(), ...options })
 
 /** A client that was told to begin the handshake. */
-async function ready(server: TestServer): Promise<TestClient> {
+async function ready(server: TestServer): Promise<RawClient> {
   const client = await server.greeted('before.example')
   assert.equal(await client.ask('STARTTLS'), '220 2.0.0 Ready to start TLS')
   return client
@@ -141,7 +141,7 @@ for (const listener of [STARTTLS, IMPLICIT])
     assert.deepEqual(await ended(server, 1), ['handshake-timeout'])
   })
 
-const steps: Readonly<Record<string, (client: TestClient) => Promise<unknown>>> = {
+const steps: Readonly<Record<string, (client: RawClient) => Promise<unknown>>> = {
   'at once': async () => {},
   'after the greeting': (client) => client.reply(),
   'with STARTTLS': async (client) => {

@@ -17,8 +17,8 @@ import type {
 } from '../../../core/smtp/ports.ts'
 import { SmtpServer } from '../../../core/smtp/server.ts'
 import type { SmtpLimits, SmtpSettings } from '../../../core/smtp/settings.ts'
+import { RawClient } from '../../support/raw-client.ts'
 import { pass, TestPanel, type TestPlugin } from './panel.ts'
-import { TestClient } from './test-client.ts'
 
 const LIMITS: SmtpLimits = {
   messageBytes: 100_000,
@@ -78,7 +78,7 @@ export class TestServer {
   failStore: (() => Promise<never>) | null = null
   isShort = false
   readonly #net: Server
-  readonly #clients: TestClient[] = []
+  readonly #clients: RawClient[] = []
 
   private constructor(options: TestServerOptions) {
     const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), monotonic: () => performance.now() }
@@ -113,17 +113,17 @@ export class TestServer {
     return server
   }
 
-  connect(): Promise<TestClient> {
+  connect(): Promise<RawClient> {
     const address = this.#net.address()
     if (address === null || typeof address === 'string') throw new Error('the server does not listen')
-    return TestClient.connect(address.port).then((client) => {
+    return RawClient.connect({ port: address.port }).then((client) => {
       this.#clients.push(client)
       return client
     })
   }
 
   /** A client that was greeted and has said EHLO. */
-  async greeted(name = 'client.example'): Promise<TestClient> {
+  async greeted(name = 'client.example'): Promise<RawClient> {
     const client = await this.connect()
     await client.reply()
     await client.ask(`EHLO ${name}`)

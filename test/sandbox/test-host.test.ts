@@ -1,0 +1,55 @@
+/** `postern/testing`: what a test of a plugin can tell it, and what it sees of its answer. */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createTestHost } from 'postern/testing'
+import { TemporaryFolder } from '../support/temporary-folder.ts'
+
+const PLUGIN = `
+import { defer, definePlugin } from 'postern'
+
+export default definePlugin({
+  name: 'strict', version: '1.0.0', api: 1,
+  permissions: { refuse: ['defer'], hold: true, discard: true },
+  hooks: {
+    rcpt({ transaction }, { tag }) {
+      const isKnown = transaction.tags.some(({ plugin, name }) => plugin === 'reputation' && name === 'known')
+      if (!isKnown) return defer('4.7.1', 'Nobody knows you')
+      tag('passed', 'by name')
+    },
+    data({ transaction }, { hold, discard, expire }) {
+      if (transaction.tags.length === 0) discard('untagged', ['anna@example.test'])
+      else hold('tagged')
+      expire(3600)
+    },
+  },
+})
+`
+
+test('tags are told as the test says, and every action is seen', async () => {
+  await using folder = await TemporaryFolder.make()
+  const file = join(folder.path, 'strict.ts')
+  writeFileSync(file, PLUGIN)
+  const host = await createTestHost({ file })
+  const tags = [{ plugin: 'reputation', name: 'known', value: '' }]
+  const to = 'anna@example.test'
+  assert.equal((await host.rcpt({ to })).refusal?.status, '4.7.1')
+  assert.deepEqual(await host.rcpt({ to, tags }), {
+    refusal: null,
+    note: null,
+    actions: [{ kind: 'tag', name: 'passed', value: 'by name' }],
+    fault: null,
+  })
+  const expire = { kind: 'expire', seconds: 3600 }
+  const text = 'Subject: x\r\n\r\nx'
+  assert.deepEqual((await host.data(text)).actions, [
+    { kind: 'discard', text: 'untagged', recipients: ['anna@example.test'] },
+    expire,
+  ])
+  assert.deepEqual((await host.data(text, {}, tags)).actions, [
+    { kind: 'hold', text: 'tagged', recipients: null },
+    expire,
+  ])
+  await host.close()
+})
