@@ -17,6 +17,11 @@ export interface Config {
   readonly domains: Readonly<Record<string, DomainConfig>>
   readonly relay: { readonly networks: readonly string[] }
   readonly outbound: OutboundConfig
+  /**
+   * Passwords of the destinations above that name a user, by their text. They stand here alone: what is stored, logged
+   * and shown has the text.
+   */
+  readonly passwords: Readonly<Record<string, string>>
   readonly dns: {
     /** In the order of asking; empty: those of the system. */
     readonly servers: readonly HostPort[]
@@ -54,7 +59,7 @@ export interface TlsConfig {
 }
 
 export interface DomainConfig {
-  /** `smtp://host:port`, `mx:domain`, `maildir:/path`, `discard:`; paths absolute. */
+  /** As core/mail/destination.ts writes it: paths absolute, no password. */
   readonly deliver: string
 }
 
@@ -67,6 +72,12 @@ export interface OutboundConfig {
   readonly family: 'both' | 'ipv4' | 'ipv6'
   /** Networks that are not on the Internet and have mail exchangers all the same. */
   readonly allowedNetworks: readonly string[]
+  readonly tls: {
+    /** File of authorities that are trusted beside the system's; null without one. */
+    readonly ca: string | null
+    /** Place in the configuration file, for messages. */
+    readonly place: string
+  }
 }
 
 export interface QueueConfig {

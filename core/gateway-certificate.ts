@@ -1,9 +1,10 @@
-/** The certificate of a worker: the administrator's, or one made on the spot. */
-import { certificateProblem } from '../config/certificate.ts'
+/** The certificate of a worker, the administrator's or one made on the spot; and whose certificates it trusts. */
+import { authoritiesProblem, certificateProblem } from '../config/certificate.ts'
 import type { Config, TlsConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Clock } from './observe/clock.ts'
 import type { Log } from './observe/log.ts'
+import { type Authorities, readAuthorities } from './tls/authorities.ts'
 import { ensureGenerated } from './tls/generated-key-pair.ts'
 import { WatchedCertificate } from './tls/watched-certificate.ts'
 
@@ -22,6 +23,15 @@ export function openCertificate(
   }
   const certificate = WatchedCertificate.open({ files: tls, log, now: () => clock.now() })
   return 'kind' in certificate ? { problems: [certificateProblem(tls, certificate)] } : certificate
+}
+
+/** Those that are trusted beside the system's. */
+export function openAuthorities({
+  outbound,
+}: Config): Authorities | { readonly problems: readonly Problem[] } {
+  const { ca, place } = outbound.tls
+  const read = ca === null ? [] : readAuthorities(ca)
+  return 'kind' in read ? { problems: [authoritiesProblem(place, read)] } : read
 }
 
 function notMade({ place, certificate }: TlsConfig, error: Error): Problem {

@@ -9,7 +9,7 @@ import type { GatewayControl } from './admin/control.ts'
 import { Deliverer } from './delivery/deliverer.ts'
 import { createNextHops, type NextHops } from './delivery/next-hops.ts'
 import { Resolver } from './dns/resolver.ts'
-import { openCertificate } from './gateway-certificate.ts'
+import { openAuthorities, openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
 import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
 import { gatewayNotices } from './gateway-notices.ts'
@@ -26,6 +26,7 @@ import type { NewMessage } from './queue/queue-store.ts'
 import { createSpool, type Spool } from './queue/spool.ts'
 import { contentChunk } from './queue/stored-content.ts'
 import { SmtpServer } from './smtp/server.ts'
+import { type Authorities, trustedContext } from './tls/authorities.ts'
 import type { WatchedCertificate } from './tls/watched-certificate.ts'
 
 export interface GatewayOptions {
@@ -52,6 +53,7 @@ interface Opened {
   readonly spool: Spool
   readonly sandbox: Sandbox
   readonly certificate: WatchedCertificate | null
+  readonly authorities: Authorities
   readonly credentials: FileCredentials | null
 }
 
@@ -68,6 +70,8 @@ export async function createGateway(
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
   const certificate = openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
+  const authorities = openAuthorities(config)
+  if ('problems' in authorities) return authorities
   const store = await openStore(config, log)
   if ('problems' in store) return store
   const { keeper, spool } = store
@@ -80,7 +84,7 @@ export async function createGateway(
   const parts = await compose(
     config,
     sockets,
-    { keeper, spool, sandbox, certificate, credentials },
+    { keeper, spool, sandbox, certificate, authorities, credentials },
     { log, clock },
   )
   // The lock is ours alone, so whoever held leases is gone: its work is due at once.
@@ -132,7 +136,7 @@ async function openStore(
 async function compose(
   config: Config,
   sockets: readonly GatewaySocket[],
-  { keeper, spool, sandbox, certificate, credentials }: Opened,
+  { keeper, spool, sandbox, certificate, authorities, credentials }: Opened,
   { log, clock }: GatewayOptions,
 ): Promise<GatewayParts> {
   const { directory, reserveBytes } = config.store
@@ -144,7 +148,7 @@ async function compose(
     queue,
     leaseMs: config.queue.leaseMs,
     hostname: config.hostname,
-    nextHops: nextHopsOf(config, sockets, resolver),
+    nextHops: nextHopsOf(config, sockets, resolver, authorities),
     clock,
     log,
     notices: gatewayNotices(config, { hooks, records, newId: queue.newId, clock, log }),
@@ -183,7 +187,12 @@ async function compose(
   }
 }
 
-function nextHopsOf({ outbound }: Config, sockets: readonly GatewaySocket[], resolver: Resolver): NextHops {
+function nextHopsOf(
+  { outbound, passwords }: Config,
+  sockets: readonly GatewaySocket[],
+  resolver: Resolver,
+  authorities: Authorities,
+): NextHops {
   const { port, family, allowedNetworks } = outbound
   const interfaces = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses)
   return createNextHops({
@@ -194,6 +203,8 @@ function nextHopsOf({ outbound }: Config, sockets: readonly GatewaySocket[], res
     listeners: sockets.map(({ config: listener }) => ({ address: listener.host, port: listener.port })),
     ownAddresses: interfaces.map(({ address }) => address),
     random: Math.random,
+    passwords,
+    trust: () => trustedContext(authorities),
   })
 }
 

@@ -12,6 +12,7 @@ import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
 import { openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
 import type { Notices } from './notices.ts'
+import { PlaintextHosts } from './plaintext-hosts.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -66,6 +67,7 @@ export class Deliverer {
   readonly #watch: StoreWatch
   readonly #inHand: WorkInHand
   readonly #attempts: Attempts
+  readonly #plaintextHosts: PlaintextHosts
   readonly #sites = new Map<string, Site>()
   readonly #draining = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -78,6 +80,7 @@ export class Deliverer {
     this.#options = options
     this.#pace = options.pace ?? DELIVERY_PACE
     this.#watch = new StoreWatch(log)
+    this.#plaintextHosts = new PlaintextHosts(clock)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
     const inHand = this.#inHand
@@ -210,9 +213,10 @@ export class Deliverer {
     if (known !== undefined) return known
     const { clock, log, hostname, nextHops } = this.#options
     const { timeouts, site: pace } = this.#pace
+    const plaintextHosts = this.#plaintextHosts
     const site = new Site({
       route,
-      open: openerOf(route, { hostname, timeouts, clock, nextHops }),
+      open: openerOf(route, { hostname, timeouts, clock, log, nextHops, plaintextHosts }),
       attempts: this.#attempts,
       inHand: this.#inHand,
       clock,

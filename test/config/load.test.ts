@@ -19,7 +19,14 @@ test('an empty file gives every default', () => {
     users: null,
     domains: {},
     relay: { networks: [] },
-    outbound: { route: null, port: 25, family: 'both', allowedNetworks: [] },
+    outbound: {
+      route: null,
+      port: 25,
+      family: 'both',
+      allowedNetworks: [],
+      tls: { ca: null, place: '/etc/postern/postern.yaml:1:1' },
+    },
+    passwords: {},
     dns: { servers: [] },
     queue: {
       retryMs: [60_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000],
