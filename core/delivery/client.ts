@@ -325,7 +325,7 @@ function unprotected({ response, message }: SMTPError): Met {
 function withoutPassword(text: string, { user, password }: Login): string {
   const base64 = (plain: string): string => Buffer.from(plain).toString('base64')
   const forms = [base64(`\0${user}\0${password}`), base64(password), password]
-  return forms.reduce((masked, form) => masked.replaceAll(form, '‹password›'), text)
+  return forms.reduce((masked, form) => masked.replaceAll(form, '[password]'), text)
 }
 
 const COMMAND_PHASES: Readonly<Record<string, Phase>> = {

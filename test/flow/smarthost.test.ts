@@ -60,12 +60,19 @@ async function sent(subject: string): Promise<Buffer> {
   return content
 }
 
+/** Whatever waits is tried at once, until everything is there and written down. */
+async function isTaken(count: number): Promise<void> {
+  await gateway.control.queueRetry({})
+  await remote.hasAccepted(count)
+  await until(async () => (await reasons()).length === 0, 'an empty queue')
+}
+
 const reasons = async (): Promise<readonly string[]> =>
   (await gateway.control.queueList({}, 10)).map(({ state, detail }) => `${state} ${detail}`)
 
 test('mail goes there inside TLS, signed in', async () => {
   const content = await sent('to the smarthost')
-  await remote.hasAccepted(1)
+  await isTaken(1)
   assert.deepEqual(addedFields(remote.accepted[0]?.content ?? Buffer.of(), content), ['Received'])
   assert.deepEqual(remote.commands.slice(0, 4), [
     'EHLO mx.example.test',
@@ -79,7 +86,7 @@ test('mail goes there inside TLS, signed in', async () => {
 
 test('535 puts mail off, and the log says who was refused; the password is nowhere', async () => {
   refusal = `535 5.7.8 not ${PLAIN} nor ${PASSWORD}`
-  await gateway.restart()
+  remote.dropAll()
   await sent('refused')
   const isDeferred = async (): Promise<boolean> =>
     (await reasons()).some((line) => /^due .*535 5\.7\.8/.test(line))
@@ -109,12 +116,12 @@ test('535 puts mail off, and the log says who was refused; the password is nowhe
   refusal = null
   // The route rests by now; a new worker does not know.
   await gateway.restart()
-  await remote.hasAccepted(2)
+  await isTaken(2)
 })
 
 test('mail whose route the configuration has no password for any more waits, and says so', async () => {
   refusal = '454 4.7.0 later'
-  await gateway.restart()
+  remote.dropAll()
   await sent('left behind')
   await until(async () => (await reasons()).some((line) => line.includes('454 4.7.0')), 'a deferral')
   gateway.folder.change({ outbound: {} })
@@ -124,7 +131,7 @@ test('mail whose route the configuration has no password for any more waits, and
   await until(async () => (await reasons()).includes(expected), expected)
   gateway.folder.change({ outbound: outboundWith('${file:./password}') })
   await gateway.restart()
-  await remote.hasAccepted(3)
+  await isTaken(3)
 })
 
 /** Files of the store, wal and all, in which these octets stand. */
