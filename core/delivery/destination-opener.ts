@@ -1,6 +1,6 @@
 /** Which channel leads to which destination. */
 import { isIP } from 'node:net'
-import { type Destination, parseDestination } from '../mail/destination.ts'
+import { type Destination, formatDestination, parseDestination } from '../mail/destination.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Channel, Opener, Opening, Outgoing } from './channel.ts'
@@ -31,7 +31,7 @@ export function openerOf(route: string, options: OpenerOptions): Opener {
   switch (destination.kind) {
     case 'smtp':
     case 'smtps':
-      return (signal) => openServer(destination, route, options, signal)
+      return (signal) => openServer(destination, options, signal)
     case 'lmtp':
       return (signal) => openHost(destination, { ...options, ...LMTP }, signal)
     case 'lmtp+unix':
@@ -52,12 +52,9 @@ const LMTP = { protocol: 'lmtp', protection: UNPROTECTED } as const
 
 type Server = Destination & { readonly kind: 'smtp' | 'smtps' }
 
-async function openServer(
-  server: Server,
-  route: string,
-  options: OpenerOptions,
-  signal: AbortSignal,
-): Promise<Opening> {
+async function openServer(server: Server, options: OpenerOptions, signal: AbortSignal): Promise<Opening> {
+  // A plugin may have written it in another way than the configuration.
+  const route = formatDestination(server)
   const protection = protectionOf(server, route, options.nextHops)
   if (typeof protection === 'string')
     return { ok: false, remote: route, met: { kind: 'local', text: protection } }

@@ -73,7 +73,8 @@ stopTimeout: 30s
   )
 })
 
-const files = ['config/postern.yaml', 'config/examples/inbound.yaml', 'config/examples/smarthost.yaml']
+// What smarthost.yaml shows of its route is a mask, which cannot be read again.
+const files = ['config/postern.yaml', 'config/examples/inbound.yaml']
 const texts = [
   'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
   'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"] }',

@@ -16,6 +16,7 @@ import {
 } from '../../support/fake-remote.ts'
 import { type NamedServer, namedServer } from '../../support/test-certificate.ts'
 import { carried, open, opened, outgoing, results, sessionOptions } from './client-stand.ts'
+import { exchangerStandFor, setDomain } from './exchanger-stand.ts'
 
 const EHLO = '250-remote.test\r\n250-PIPELINING\r\n250 STARTTLS'
 /** Offers STARTTLS in the clear, and signing in inside of it. */
@@ -134,6 +135,33 @@ describe('TLS when it is offered (RFC 3207)', { concurrency: 8 }, () => {
     assert.ok(!opening.ok)
     assert.match(outcomeOf(opening.met).detail, /^421 4\.3\.2/)
     assert.deepEqual([remote.connections, plaintextHosts.size], [2, 0])
+  })
+})
+
+describe('TLS on the way to mail exchangers', { concurrency: 4 }, () => {
+  test('it is taken when it is offered, and the name of the exchanger asked for', async (t) => {
+    const stand = await exchangerStandFor(t, { 1: offering }, { tls: tls() })
+    setDomain(stand.dns, 'd.test', [[10, 'mx.d.test', [1]]])
+    assert.equal((await stand.send('mx:d.test')).state, 'gone')
+    const remote = stand.remotes.get(1)
+    assert.equal(remote?.securedCommands.length, (remote?.commands.length ?? 0) - 2)
+    assert.deepEqual(remote?.serverNames, ['mx.d.test'])
+  })
+
+  test('an exchanger that fails at it gets its mail in the clear, and no other is troubled', async (t) => {
+    const refusing: Script = (said) => (said.verb === 'starttls' ? '454 4.7.0 not now' : offering(said))
+    const stand = await exchangerStandFor(t, { 1: refusing, 2: offering }, { tls: tls() })
+    setDomain(stand.dns, 'd.test', [
+      [10, 'a.test', [1]],
+      [20, 'b.test', [2]],
+    ])
+    const fate = await stand.send('mx:d.test')
+    assert.deepEqual([fate.state, fate.remote], ['gone', stand.shown('a.test', 1)])
+    assert.deepEqual([stand.remotes.get(1)?.connections, stand.remotes.get(2)?.connections], [2, 0])
+    assert.deepEqual(
+      stand.lines.filter(({ event }) => event === 'delivery-in-clear').map(({ remote }) => remote),
+      [stand.shown('a.test', 1)],
+    )
   })
 })
 
