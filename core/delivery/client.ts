@@ -188,9 +188,9 @@ class ClientChannel implements Channel {
       this.#connection.login(auth, (error) => done(error)),
     )
     if (signedIn.ok) return null
-    const { response } = signedIn.error
-    if (response === undefined) return failed(trouble('auth', signedIn.error))
-    return failed(replyText('auth', withoutPassword(response, login)))
+    const { response, message } = signedIn.error
+    // A reply, but about our configuration: senders are not told what it says.
+    return failed({ kind: 'trouble', phase: 'auth', text: withoutPassword(response ?? message, login) })
   }
 
   async carry(outgoing: Outgoing): Promise<readonly Met[] | null> {

@@ -69,7 +69,7 @@ export function outcomeOf(met: Met): Outcome {
       return outcome(
         met.phase === 'dot' ? 'message' : 'host',
         'deferred',
-        `${met.text} (${DURING[met.phase]})`,
+        `${oneLine(met.text)} (${DURING[met.phase]})`,
       )
     case 'too-large':
       return outcome('message', 'failed', met.text)

@@ -76,7 +76,7 @@ export async function greetPeer(
   if ('carry' in greeted) return { ok: true, channel: greeted }
   if (isOpportunistic && greeted.isTlsFailure && !signal.aborted)
     return await openInTheClear(peer, greeted, options, signal)
-  if (protection.kind === 'verified') tellIfRefused(remote, greeted, protection, options)
+  if (protection.kind === 'verified') tellIfNotSignedIn(remote, greeted, protection, options)
   return { ok: false, remote, met: greeted.met }
 }
 
@@ -95,13 +95,12 @@ async function openInTheClear(
   return opening
 }
 
-function tellIfRefused(
+function tellIfNotSignedIn(
   remote: string,
   { met }: Ungreeted,
   { login }: Protection & { kind: 'verified' },
   { log }: SessionOpenerOptions,
 ): void {
-  const { detail } = outcomeOf(met)
-  if (met.kind === 'reply' && met.phase === 'auth')
-    log.error('delivery-auth-refused', { remote, user: login?.user ?? '', reason: detail })
+  if (login === null || met.kind !== 'trouble' || met.phase !== 'auth') return
+  log.error('delivery-auth-failed', { remote, user: login.user, reason: outcomeOf(met).detail })
 }

@@ -91,7 +91,7 @@ test('535 puts mail off, and the log says who was refused; the password is nowhe
   const isDeferred = async (): Promise<boolean> =>
     (await reasons()).some((line) => /^due .*535 5\.7\.8/.test(line))
   await until(isDeferred, 'a deferral')
-  const [line] = gateway.logged('delivery-auth-refused')
+  const [line] = gateway.logged('delivery-auth-failed')
   assert.deepEqual([line?.['user'], line?.['level']], [USER, 'error'])
   const [entry] = await gateway.control.queueList({}, 10)
   assert.equal(entry?.route, route)

@@ -278,10 +278,10 @@ describe('TLS that is required, and signing in', { concurrency: 8 }, () => {
     assert.ok(!opening.ok)
     const outcome = outcomeOf(opening.met)
     assert.deepEqual([outcome.result, outcome.level], ['deferred', 'host'])
-    assert.match(outcome.detail, /^535 5\.7\.8 no .*\(in reply to AUTH\)$/)
+    assert.match(outcome.detail, /^535 5\.7\.8 no .*\(while signing in\)$/)
     assert.deepEqual(lines, [
       {
-        event: 'delivery-auth-refused',
+        event: 'delivery-auth-failed',
         remote: `127.0.0.1:${remote.port}`,
         user: LOGIN.user,
         reason: outcome.detail,
