@@ -1,4 +1,5 @@
-/** What is wrong with the certificate the configuration names: found before a start, and by `config check`. */
+/** What is wrong with the certificates the configuration names: found before a start, and by `config check`. */
+import { type AuthoritiesFault, readAuthorities } from '../core/tls/authorities.ts'
 import { isKeyPairFault, type KeyPairFault, readKeyPair } from '../core/tls/key-pair.ts'
 import { secureContext } from '../core/tls/secure-context.ts'
 import type { Config, TlsConfig } from './config.ts'
@@ -10,13 +11,30 @@ const CODES: { readonly [kind in KeyPairFault['kind']]: ProblemCode } = {
   'not-valid-now': 'P1142',
 }
 
-/** A certificate the gateway makes itself has nothing to be wrong with. @param now milliseconds since 1970 */
-export function certificateProblems({ tls }: Config, now: number): readonly Problem[] {
+/** @param now milliseconds since 1970 */
+export function certificateProblems(config: Config, now: number): readonly Problem[] {
+  return [...ownProblems(config, now), ...authorityProblems(config)]
+}
+
+/** A certificate the gateway makes itself has nothing to be wrong with. */
+function ownProblems({ tls }: Config, now: number): readonly Problem[] {
   if (tls === null || tls.isGenerated) return []
   const pair = readKeyPair(tls, now)
   if (isKeyPairFault(pair)) return [certificateProblem(tls, pair)]
   const context = secureContext(pair, tls)
   return 'kind' in context ? [certificateProblem(tls, context)] : []
+}
+
+function authorityProblems({ outbound }: Config): readonly Problem[] {
+  const { ca } = outbound.tls
+  const read = ca === null ? [] : readAuthorities(ca)
+  return 'kind' in read ? [authoritiesProblem(outbound.tls.place, read)] : []
+}
+
+/** The same for authorities. */
+export function authoritiesProblem(place: string, { kind, message }: AuthoritiesFault): Problem {
+  const remedy = 'name a PEM file with certificates of authorities that this user may read'
+  return { code: CODES[kind], place, message, remedy }
 }
 
 /** A fault as a problem of the configuration. */

@@ -17,6 +17,11 @@ export interface Config {
   readonly domains: Readonly<Record<string, DomainConfig>>
   readonly relay: { readonly networks: readonly string[] }
   readonly outbound: OutboundConfig
+  /**
+   * Passwords of the destinations above that name a user, by their text. They stand here alone: what is stored, logged
+   * and shown has the text.
+   */
+  readonly passwords: Readonly<Record<string, string>>
   readonly dns: {
     /** In the order of asking; empty: those of the system. */
     readonly servers: readonly HostPort[]
@@ -56,7 +61,7 @@ export interface TlsConfig {
 }
 
 export interface DomainConfig {
-  /** `smtp://host:port`, `mx:domain`, `maildir:/path`, `discard:`; paths absolute. */
+  /** As core/mail/destination.ts writes it: paths absolute, no password. */
   readonly deliver: string
 }
 
@@ -71,6 +76,12 @@ export interface OutboundConfig {
   readonly allowedNetworks: readonly string[]
   /** To other servers at once, all routes together. */
   readonly connections: number
+  readonly tls: {
+    /** File of authorities that are trusted beside the system's; null without one. */
+    readonly ca: string | null
+    /** Place in the configuration file, for messages. */
+    readonly place: string
+  }
 }
 
 export interface QueueConfig {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { domainToASCII } from 'node:url'
 import { whyNotDomain } from '../core/mail/address.ts'
+import { formatDestination, parseDestination, separatePassword } from '../core/mail/destination.ts'
 import type { HostPort } from './config.ts'
 import { endpointsClash, parseEndpoint } from './endpoint.ts'
 import { isName } from './formats.ts'
@@ -17,6 +18,7 @@ export function findConflicts(settings: unknown, folder: string): readonly Findi
   if (!isGroup(settings)) return []
   return [
     ...domainFindings(settings['domains']),
+    ...passwordFindings(settings),
     ...lookupFindings(settings['lookups']),
     ...listenerFindings(settings),
     ...submissionFindings(settings),
@@ -57,6 +59,33 @@ function remedyForDomain(name: string): string {
   const ascii = domainToASCII(name.replace(/^\*\./, '').replace(/\.$/, ''))
   if (ascii !== '' && ascii !== name && isDomainName(ascii)) return `write ${ascii}`
   return 'write a domain such as example.test'
+}
+
+/** A destination is one text for all mail that goes there, so there is one password for it. */
+function passwordFindings(settings: Group): Finding[] {
+  const known = new Map<string, { path: SettingPath; password: string }>()
+  return destinations(settings).flatMap(({ path, text }): Finding[] => {
+    const separated = separatePassword(text)
+    if (typeof separated === 'string' || separated.password === null) return []
+    const parsed = parseDestination(separated.destination, '/')
+    if (typeof parsed === 'string') return []
+    const { password } = separated
+    const route = formatDestination(parsed)
+    const other = known.get(route)
+    if (other === undefined) known.set(route, { path, password })
+    if (other === undefined || other.password === password) return []
+    const message = `Setting "${formatPath(path)}": "${formatPath(other.path)}" has another password for ${route}.`
+    return [{ path, mark: 'value', code: 'P1109', message, remedy: 'give both the same password' }]
+  })
+}
+
+function destinations({ domains, outbound }: Group): { path: SettingPath; text: string }[] {
+  const ours = Object.entries(isGroup(domains) ? domains : {}).map(([name, domain]) => ({
+    path: ['domains', name, 'deliver'],
+    text: isGroup(domain) ? domain['deliver'] : undefined,
+  }))
+  const others = { path: ['outbound', 'route'], text: isGroup(outbound) ? outbound['route'] : undefined }
+  return [...ours, others].flatMap(({ path, text }) => (typeof text === 'string' ? [{ path, text }] : []))
 }
 
 function lookupFindings(lookups: unknown): Finding[] {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { FromSchema } from 'json-schema-to-ts'
 import { whyNotDomain } from '../core/mail/address.ts'
-import { formatDestination, parseDestination } from '../core/mail/destination.ts'
+import { formatDestination, parseDestination, separatePassword } from '../core/mail/destination.ts'
 import type {
   Config,
   DomainConfig,
@@ -66,7 +66,8 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     users: settings.users === null ? null : resolve(folder, settings.users),
     domains: toDomains(settings.domains, folder),
     relay: { networks: relay.networks.map(network) },
-    outbound: toOutbound(outbound, folder),
+    outbound: toOutbound(outbound, surroundings),
+    passwords: toPasswords(settings, folder),
     dns: { servers: settings.dns.servers.map((text) => sure(parseDnsServer(text))) },
     queue: toQueue(settings.queue),
     limits: toLimits(settings.limits),
@@ -123,15 +124,29 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
   return result
 }
 
-function toOutbound(outbound: Settings['outbound'], folder: string): OutboundConfig {
-  const { route, port, family, allowedNetworks, connections } = outbound
+function toOutbound(outbound: Settings['outbound'], { folder, placeOf }: Surroundings): OutboundConfig {
+  const { route, port, family, allowedNetworks, connections, tls } = outbound
   return {
     route: route === null || route === 'mx' ? route : destination(route, folder),
     port,
     family,
     allowedNetworks: allowedNetworks.map(network),
     connections,
+    tls: {
+      ca: tls.ca === null ? null : resolve(folder, tls.ca),
+      place: placeOf(['outbound', 'tls', 'ca']),
+    },
   }
+}
+
+function toPasswords({ domains, outbound }: Settings, folder: string): Config['passwords'] {
+  const result: Record<string, string> = Object.create(null)
+  const texts = [...Object.values(domains).map(({ deliver }) => deliver), outbound.route ?? 'mx']
+  for (const text of texts) {
+    const { password } = sure(separatePassword(text))
+    if (password !== null) result[destination(text, folder)] = password
+  }
+  return result
 }
 
 function toQueue({ retry, expire, delayNotice, lease }: Settings['queue']): QueueConfig {
@@ -188,7 +203,7 @@ function toLookups(lookups: Settings['lookups'], folder: string): Config['lookup
 }
 
 function destination(text: string, folder: string): string {
-  return formatDestination(sure(parseDestination(text, folder)))
+  return formatDestination(sure(parseDestination(sure(separatePassword(text)).destination, folder)))
 }
 
 function network(text: string): string {

@@ -1,6 +1,6 @@
 /** The formats of settings: what a text must be, and what is said when it is not. */
 import { parseMailbox, whyNotDomain } from '../core/mail/address.ts'
-import { parseDestination, whyNotBuilt } from '../core/mail/destination.ts'
+import { type Destination, parseDestination, separatePassword } from '../core/mail/destination.ts'
 import { parseDuration } from './durations.ts'
 import { parseDnsServer, parseEndpoint } from './endpoint.ts'
 import { isOpenToTheInternet, networkMeant, parseNetwork } from './network.ts'
@@ -26,7 +26,9 @@ export interface Format {
 }
 
 const DURATIONS = 'a duration such as 250ms, 60s, 5m, 2h or 5d'
-const SCHEMES = ['smtp', 'mx', 'maildir', 'discard']
+const SCHEMES = ['smtp', 'smtps', 'lmtp', 'lmtp+unix', 'mx', 'maildir', 'discard']
+const DESTINATIONS =
+  'smtp://HOST:PORT, smtps://HOST, lmtp://HOST:PORT, lmtp+unix:PATH, mx:DOMAIN, maildir:PATH or discard:'
 const ENDPOINT_EXAMPLE = '"127.0.0.1:2525"'
 const EVERY_ADDRESS = 'write "0.0.0.0:PORT" for every IPv4 address of this machine, "[::]:PORT" for IPv6'
 
@@ -73,12 +75,12 @@ export const FORMATS = {
     },
   },
   destination: {
-    expected: 'smtp://HOST:PORT, mx:DOMAIN, maildir:PATH or discard:',
+    expected: DESTINATIONS,
     example: 'smtp://192.0.2.25:25',
     misfit: whyNotDestination,
   },
   route: {
-    expected: 'mx, smtp://HOST:PORT, maildir:PATH or discard:',
+    expected: `mx, ${DESTINATIONS}`,
     example: 'mx',
     misfit: (text) => (text === 'mx' ? null : whyNotDestination(text)),
   },
@@ -172,11 +174,10 @@ function whyNotNetwork(reason: string): Misfit {
 }
 
 function whyNotDestination(text: string): Misfit | null {
-  const notBuilt = whyNotBuilt(text)
-  if (notBuilt !== null)
-    return { code: 'P1150', reason: null, sentence: notBuilt, remedy: remedyForNotBuilt(text) }
-  const parsed = parseDestination(text, '/')
-  if (typeof parsed !== 'string') return null
+  const separated = separatePassword(text)
+  if (typeof separated === 'string') return { code: 'P1125', reason: separated }
+  const parsed = parseDestination(separated.destination, '/')
+  if (typeof parsed !== 'string') return whyNotWithPassword(parsed, separated.password)
   const [scheme = ''] = text.split(':', 1)
   const similar = closest(scheme, SCHEMES)
   const misfit = { code: 'P1125', reason: parsed } as const
@@ -185,10 +186,11 @@ function whyNotDestination(text: string): Misfit | null {
     : { ...misfit, remedy: `did you mean "${similar}:"?` }
 }
 
-function remedyForNotBuilt(text: string): string {
-  return text.toLowerCase().startsWith('smtp:')
-    ? 'use a server that knows this one by its IP address, as smtp://HOST:PORT'
-    : 'use smtp://HOST:PORT or maildir:PATH'
+/** Who names a user has to say how to sign in. */
+function whyNotWithPassword(destination: Destination, password: string | null): Misfit | null {
+  if (!('user' in destination) || destination.user === null || password !== null) return null
+  const remedy = `write for example  "smtp://USER:\${env:PASSWORD}@HOST:587"`
+  return { code: 'P1125', reason: 'the user has no password', remedy }
 }
 
 function whyNotPath(text: string): Misfit | null {

@@ -1,9 +1,10 @@
 /** What a schema finds wrong with a file, in words for the person who wrote it. */
 import { formatNamed } from './formats.ts'
 import type { NotBuilt } from './keywords.ts'
+import { MASK, maskPasswords } from './mask.ts'
 import { type Finding, formatPath, type ProblemCode, quoted, type SettingPath } from './problem.ts'
 import type { SchemaError } from './schema.ts'
-import { MASK, type SecretPaths } from './secrets.ts'
+import type { SecretPaths } from './secrets.ts'
 import { SETTINGS } from './settings.ts'
 import { closest, simplified } from './suggestion.ts'
 
@@ -130,7 +131,7 @@ function expected(
 
 /** A value as it is named in a sentence. */
 function found(value: unknown): string {
-  if (typeof value === 'string') return quoted(value)
+  if (typeof value === 'string') return quoted(maskPasswords(value))
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (value === null || value === undefined) return 'nothing'
   return typeof value === 'object' ? 'a group of settings' : `${value as number | boolean}`

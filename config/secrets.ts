@@ -1,10 +1,8 @@
 /** Secrets: `${env:NAME}` and `${file:PATH}` in values, read once at load; `$${` is a plain `${`. */
 import { resolve } from 'node:path'
+import { MASK } from './mask.ts'
 import { type Finding, quoted, type SettingPath } from './problem.ts'
 import { readAtMost } from './text-file.ts'
-
-/** What a secret is shown as. */
-export const MASK = '‹secret›'
 
 const MAX_SECRET_BYTES = 64 * 1024
 const FORMS = '${env:NAME} or ${file:PATH}; a plain "${" is written "$${"'
@@ -34,20 +32,30 @@ export interface Expanded {
   readonly findings: readonly Finding[]
 }
 
-/** A copy of `data` with every reference replaced. Relative files start at `folder`. */
+/**
+ * A copy of `data` with every reference replaced. Relative files start at `folder`. In a destination that names a user
+ * a secret stands for itself, whatever its characters: it is percent-encoded.
+ */
 export function expandSecrets(data: unknown, folder: string, env: NodeJS.ProcessEnv): Expanded {
   const secrets = new SecretPaths()
   const findings: Finding[] = []
   const text = (value: string, path: SettingPath) =>
-    value.replace(/\$\$\{|\$\{[^}]*\}?/g, (reference) => {
+    value.replace(/\$\$\{|\$\{[^}]*\}?/g, (reference: string, offset: number) => {
       if (reference === '$${') return '${'
       const read = resolveReference(reference, folder, env)
       secrets.add(path)
-      if ('value' in read) return read.value
+      if ('value' in read)
+        return isInUserinfo(value, path, offset) ? encodeURIComponent(read.value) : read.value
       findings.push({ path, mark: 'value', ...read })
       return ''
     })
   return { data: mapTexts(data, [], text), secrets, findings }
+}
+
+/** Whether a reference stands where a destination has user and password. */
+function isInUserinfo(value: string, [group]: SettingPath, offset: number): boolean {
+  if (group !== 'domains' && group !== 'outbound') return false
+  return /^smtps?:\/\//i.test(value) && offset < value.lastIndexOf('@')
 }
 
 /** A copy of `data` in which every value that held a secret shows MASK. */

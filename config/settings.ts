@@ -195,7 +195,8 @@ export const SETTINGS = {
         examples: [{ deliver: 'maildir:./var/mail' }],
         properties: {
           deliver: {
-            description: '`smtp://HOST:PORT`, `mx:DOMAIN`, `maildir:PATH` or `discard:`.',
+            description:
+              'Where its mail goes: `smtp://HOST:PORT`, `smtps://HOST`, `lmtp://HOST:PORT`, `lmtp+unix:PATH`, `mx:DOMAIN`, `maildir:PATH` or `discard:`.',
             type: 'string',
             format: 'destination',
             examples: ['maildir:./var/mail'],
@@ -256,6 +257,22 @@ export const SETTINGS = {
           minimum: 1,
           maximum: 100_000,
           default: 500,
+        },
+        tls: {
+          description: 'Next servers that must prove who they are: `smtps://`, and all that we sign in to.',
+          type: 'object',
+          additionalProperties: false,
+          default: {},
+          properties: {
+            ca: {
+              description:
+                "File with certificates of authorities (PEM) that are trusted beside the system's.",
+              type: ['string', 'null'],
+              format: 'path',
+              default: null,
+              examples: ['./our-ca.pem'],
+            },
+          },
         },
       },
     },

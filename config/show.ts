@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import type { Config, LookupConfig, PluginConfig } from './config.ts'
 import { formatDuration } from './durations.ts'
 import { formatEndpoint } from './endpoint.ts'
+import { MASK } from './mask.ts'
 import { maskSecrets, type SecretPaths } from './secrets.ts'
 import { formatSize } from './sizes.ts'
 
@@ -24,9 +25,9 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     })),
     ...certificate(config),
     users: config.users,
-    domains: config.domains,
+    domains: domains(config),
     relay: config.relay,
-    outbound: config.outbound,
+    outbound: outbound(config),
     dns: { servers: config.dns.servers.map(formatEndpoint) },
     queue: {
       retry: config.queue.retryMs.map(formatDuration),
@@ -57,6 +58,23 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
 /** As YAML. */
 export function formatConfig(shown: Shown): string {
   return stringify(maskedConfig(shown), { lineWidth: 110 })
+}
+
+function domains(config: Config): unknown {
+  const names = Object.entries(config.domains)
+  return Object.fromEntries(
+    names.map(([name, { deliver }]) => [name, { deliver: destination(deliver, config) }]),
+  )
+}
+
+function outbound(config: Config): unknown {
+  const { route, tls, ...settings } = config.outbound
+  return { route: route === null ? null : destination(route, config), ...settings, tls: { ca: tls.ca } }
+}
+
+/** With a mask where the password stands. */
+function destination(text: string, { passwords }: Config): string {
+  return Object.hasOwn(passwords, text) ? text.replace('@', `:${MASK}@`) : text
 }
 
 /** One that is made at the start has no setting: the listeners say that it is needed. */

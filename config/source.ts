@@ -1,5 +1,6 @@
 /** The text of a configuration file, and where in it things stand. */
 import { LineCounter } from 'yaml'
+import { maskPasswords } from './mask.ts'
 import type { Problem, ProblemCode } from './problem.ts'
 
 /** Offsets into the text: the first character marked, and the first one that is not. */
@@ -45,7 +46,7 @@ export class Source {
     return this.#found.toSorted((a, b) => a.start - b.start).map(({ problem }) => problem)
   }
 
-  /** The line with a mark under the span; null when there is nothing on it to see. */
+  /** The line with a mark under the span; null when there is nothing on it to see, or a password. */
   #frame([start, end]: Span): string | null {
     const { line, col } = this.#lines.linePos(start)
     const whole = this.text.slice(start - col + 1).split('\n', 1)[0] ?? ''
@@ -53,7 +54,7 @@ export class Source {
     // oxlint-disable-next-line no-control-regex
     const unsteady = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
     const clean = whole.replace(/\r$/, '').replace(unsteady, ' ')
-    if (clean.trim() === '') return null
+    if (clean.trim() === '' || maskPasswords(clean) !== clean) return null
     const from = clean.length > MAX_FRAME_WIDTH ? Math.max(0, col - 1 - FRAME_LEAD) : 0
     const shown = clean.slice(from, from + MAX_FRAME_WIDTH)
     const indent = col - 1 - from

@@ -1,4 +1,6 @@
 /** Answers that come over the border, checked field by field against the hook and the plugin's permissions. */
+
+import { maskPasswords } from '../config/mask.ts'
 import { HOOKS } from '../core/hooks/hook-table.ts'
 import type { Action, Answer, Facts, Fault, Reason, Refusal, RefusalKind } from '../core/mail/answer.ts'
 import { parseDestination } from '../core/mail/destination.ts'
@@ -234,7 +236,8 @@ function checkRoute(
 ): Action {
   if (typeof destination !== 'string') throw new Invalid('invalid-answer', 'a route needs a destination')
   const parsed = parseDestination(destination)
-  if (typeof parsed === 'string') throw new Invalid('invalid-answer', `${shown(destination)}: ${parsed}`)
+  if (typeof parsed === 'string')
+    throw new Invalid('invalid-answer', `${shown(maskPasswords(destination))}: ${parsed}`)
   if (!permissions.routeSet.matches(destination))
     throw new Invalid('denied', `sending to ${destination} was not granted to this plugin (route.set)`)
   return { kind: 'route.set', destination, recipients: checkRecipients('route', recipients) }

@@ -1,16 +1,20 @@
 /**
- * The client of one SMTP connection (RFC 5321 §3): handshake, transactions one after the other, replies per recipient.
- * The only file that knows nodemailer; what it reports is decided in outcome.ts.
+ * The client of one SMTP or LMTP connection (RFC 5321 §3, RFC 2033): handshake, TLS, signing in, transactions one after
+ * the other, replies per recipient. The only file that knows nodemailer; what it reports is decided in outcome.ts.
  */
-import { isAscii } from 'node:buffer'
-import { connect, isIP, type Socket } from 'node:net'
-import { Readable } from 'node:stream'
-import type { SMTPConnectionEnvelope, SMTPEnvelope, SMTPError } from 'nodemailer/lib/smtp-connection'
+import type { Socket } from 'node:net'
+import type {
+  SMTPConnectionEnvelope,
+  SMTPConnectionOptions,
+  SMTPEnvelope,
+  SMTPError,
+} from 'nodemailer/lib/smtp-connection'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
-import { type StoredContent, storedSizeBytes } from '../mail/message.ts'
-import { readContent } from '../queue/stored-content.ts'
-import type { Channel, Opening, Outgoing } from './channel.ts'
+import { storedSizeBytes } from '../mail/message.ts'
+import { bodyStream, hasHighBytes } from './body-stream.ts'
+import type { Channel, Outgoing } from './channel.ts'
 import type { Met, Phase } from './outcome.ts'
+import type { Login, Protection } from './protection.ts'
 
 /** Milliseconds (RFC 5321 §4.5.3.2). */
 export interface ClientTimeouts {
@@ -47,29 +51,31 @@ const QUIT_MS = 2_000
 /** What cannot stand between the angle brackets of a path here. */
 const UNSENDABLE = /[\r\n<>]/
 
-/** Connects and greets. `host` is an IP address; names are for host-opener.ts. */
-export async function openSmtp(
-  { host, port }: { readonly host: string; readonly port: number },
-  options: ClientOptions,
-  signal: AbortSignal,
-): Promise<Opening> {
-  const remote = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
-  if (isIP(host) === 0) return { ok: false, remote, met: { kind: 'local', text: `${host} is no IP address` } }
-  const socket = await openSocket(host, port, options.timeouts.connectMs, signal)
-  if (socket instanceof Error) return { ok: false, remote, met: trouble('connect', socket) }
-  return await greetSmtp(socket, remote, options, signal)
+/** A session with one server. */
+export interface SessionOptions extends ClientOptions {
+  /** How it is called in records. */
+  readonly remote: string
+  /** Host name or IP address: asked for by SNI, and what a verified certificate must be for. */
+  readonly name: string
+  readonly protocol: 'smtp' | 'lmtp'
+  readonly protection: Protection
 }
 
-/** Greets over a connection that stands. `remote` is how it is called in records. */
-export async function greetSmtp(
+/** Why there is no session. */
+export interface Ungreeted {
+  readonly met: Met
+  /** What failed was TLS itself: the server may still be one that takes mail in the clear. */
+  readonly isTlsFailure: boolean
+}
+
+/** Greets over a connection that stands, and signs in. */
+export async function greet(
   socket: Socket,
-  remote: string,
-  options: ClientOptions,
+  options: SessionOptions,
   signal: AbortSignal,
-): Promise<Opening> {
-  const channel = new SmtpChannel(socket, remote, options)
-  const met = await channel.greet(signal)
-  return met === null ? { ok: true, channel } : { ok: false, remote, met }
+): Promise<Channel | Ungreeted> {
+  const channel = new ClientChannel(socket, options)
+  return (await channel.greet(signal)) ?? channel
 }
 
 /** What an exchange with the remote came to. */
@@ -77,11 +83,29 @@ type Exchanged<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: SMTPError }
 
-class SmtpChannel implements Channel {
+/** LMTP answers the message once for each recipient; nodemailer itself keeps the refusals and the last reply alone. */
+class LmtpConnection extends SMTPConnection {
+  /** Replies to the message of this transaction, by recipient, in the order they came. */
+  readonly replies = new Map<string, string>()
+
+  /** Called by nodemailer for each of these replies. */
+  _actionLMTPStream(
+    recipient: string,
+    isLast: boolean,
+    reply: string,
+    done: (error: null, reply: string) => void,
+  ): void {
+    this.replies.set(recipient, reply)
+    if (isLast) done(null, reply)
+  }
+}
+
+class ClientChannel implements Channel {
   readonly remote: string
   readonly #socket: Socket
   readonly #connection: SMTPConnection
   readonly #timeouts: ClientTimeouts
+  readonly #protection: Protection
   #isUsable = true
   #carried = 0
   /** Ends the exchange in progress. */
@@ -89,17 +113,21 @@ class SmtpChannel implements Channel {
   /** Why the connection ended, as far as is known. */
   #lastError: SMTPError | null = null
 
-  constructor(socket: Socket, remote: string, { hostname, timeouts }: ClientOptions) {
+  constructor(socket: Socket, options: SessionOptions) {
+    const { remote, name, hostname, timeouts, protocol, protection } = options
     this.remote = remote
     this.#socket = socket
     this.#timeouts = timeouts
-    this.#connection = new SMTPConnection({
+    this.#protection = protection
+    const Connection = protocol === 'lmtp' ? LmtpConnection : SMTPConnection
+    this.#connection = new Connection({
       connection: socket,
-      secure: false,
-      ignoreTLS: true,
+      host: name,
+      lmtp: protocol === 'lmtp',
+      ...tlsOptions(protection),
       name: hostname,
-      // Counts from here and would cut the greeting short.
-      connectionTimeout: 2 * timeouts.greetingMs,
+      // Counts from here to the end of the handshake, and would cut it short: the deadlines here are ours.
+      connectionTimeout: 10 * (timeouts.greetingMs + timeouts.commandMs),
       greetingTimeout: timeouts.greetingMs,
       socketTimeout: timeouts.idleMs,
       maxResponseSize: MAX_REPLY_BYTES,
@@ -115,21 +143,54 @@ class SmtpChannel implements Channel {
     return this.#isUsable
   }
 
-  /** Greeting and EHLO; null when the session stands. */
-  async greet(signal: AbortSignal): Promise<Met | null> {
+  /** Greeting, EHLO or LHLO, TLS and signing in; null when the session stands. */
+  async greet(signal: AbortSignal): Promise<Ungreeted | null> {
     const abort = (): void => this.abort('given up')
     signal.addEventListener('abort', abort, { once: true })
+    const ungreeted = (await this.#shakeHands()) ?? (await this.#signIn())
+    signal.removeEventListener('abort', abort)
+    if (ungreeted !== null) this.abort('not greeted')
+    return ungreeted
+  }
+
+  async #shakeHands(): Promise<Ungreeted | null> {
     const { greetingMs, commandMs } = this.#timeouts
-    const greeted = await this.#exchange<void>(greetingMs + commandMs, (done) =>
+    const rounds = this.#protection.kind === 'none' ? 1 : 2
+    const greeted = await this.#exchange<void>(rounds * (greetingMs + commandMs), (done) =>
       this.#connection.connect((error) => done(error ?? null)),
     )
-    signal.removeEventListener('abort', abort)
-    if (greeted.ok) return null
-    this.abort('not greeted')
-    const { error } = greeted
-    const isGreeted = error.response === undefined && this.#connection.lastServerResponse !== false
-    const phase = isGreeted || error.command === 'EHLO' || error.command === 'HELO' ? 'hello' : 'connect'
-    return error.response === undefined ? trouble(phase, error) : reply(phase, error)
+    return greeted.ok ? null : this.#ungreeted(greeted.error)
+  }
+
+  #ungreeted(error: SMTPError): Ungreeted {
+    const { code, command, response } = error
+    const { upgrading, secure, lastServerResponse } = this.#connection
+    const isUpgrade = code === 'ETLS' || upgrading === true
+    if (this.#protection.kind === 'verified' && isUpgrade)
+      return { met: unprotected(error), isTlsFailure: true }
+    // Some servers agree to TLS and hang up on what comes inside.
+    const isTlsFailure = isUpgrade || (this.#protection.kind === 'opportunistic' && secure && !response)
+    const isGreeted = response === undefined && lastServerResponse !== false
+    const isHello = isGreeted || command === 'EHLO' || command === 'HELO' || command === 'LHLO'
+    const phase = isTlsFailure ? 'tls' : isHello ? 'hello' : 'connect'
+    return { met: response === undefined ? trouble(phase, error) : reply(phase, error), isTlsFailure }
+  }
+
+  /** By PLAIN or LOGIN, as the server offers (RFC 4954). */
+  async #signIn(): Promise<Ungreeted | null> {
+    if (this.#protection.kind !== 'verified' || this.#protection.login === null) return null
+    const { login } = this.#protection
+    const failed = (met: Met): Ungreeted => ({ met, isTlsFailure: false })
+    if (!this.#connection.allowsAuth)
+      return failed({ kind: 'trouble', phase: 'auth', text: 'the server lets nobody sign in here' })
+    const auth = { user: login.user, pass: login.password }
+    const signedIn = await this.#exchange<void>(this.#timeouts.commandMs, (done) =>
+      this.#connection.login(auth, (error) => done(error)),
+    )
+    if (signedIn.ok) return null
+    const { response, message } = signedIn.error
+    // A reply, but about our configuration: senders are not told what it says.
+    return failed({ kind: 'trouble', phase: 'auth', text: withoutPassword(response ?? message, login) })
   }
 
   async carry(outgoing: Outgoing): Promise<readonly Met[] | null> {
@@ -172,15 +233,19 @@ class SmtpChannel implements Channel {
       use8BitMime: hasHighBytes(outgoing.stored),
     }
     this.#connection.lastServerResponse = false
+    const single = this.#connection instanceof LmtpConnection ? this.#connection.replies : NO_REPLIES
+    single.clear()
     const sent = await this.#exchange<string>(this.#timeouts.transactionMs, (done) =>
       this.#connection.send(envelope, body, (error, info) => done(error, info?.response ?? '')),
     )
     const answer: Met = sent.ok ? replyText('dot', sent.value) : metOf(sent.error, phase)
     if (!sent.ok) body.destroy()
     if (!sent.ok && isReused && this.#hadLeft(answer, sent.error)) return null
-    const refused = refusedBy(answer, envelope.rejectedErrors ?? [])
-    if (!sent.ok || !isPositive(answer)) await this.#clear(answer, refused)
-    return new Map(to.map((address) => [address, refused.get(address) ?? answer]))
+    const after = Array.from(single, ([address, text]) => [address, replyText('dot', text)] as const)
+    const said = new Map([...refusedBy(answer, envelope.rejectedErrors ?? []), ...after])
+    const isTaken = sent.ok && isPositive(answer) && after.every(([, met]) => isPositive(met))
+    if (!isTaken) await this.#clear(answer, said)
+    return new Map(to.map((address) => [address, said.get(address) ?? answer]))
   }
 
   /** Whether a connection kept for reuse was over: closed without a word, or with 421 instead of a transaction. */
@@ -190,8 +255,8 @@ class SmtpChannel implements Channel {
   }
 
   /** After a transaction without success: ready for another one, or closed. */
-  async #clear(answer: Met, refused: ReadonlyMap<string, Met>): Promise<void> {
-    const isOrderly = [answer, ...refused.values()].every(isOrderlyRefusal)
+  async #clear(answer: Met, said: ReadonlyMap<string, Met>): Promise<void> {
+    const isOrderly = [answer, ...said.values()].every((met) => isPositive(met) || isOrderlyRefusal(met))
     if (!this.#isUsable || !isOrderly) return this.abort('the session is out of step')
     const reset = await this.#exchange<void>(this.#timeouts.commandMs, (done) =>
       this.#connection.reset((error) => done(error)),
@@ -226,63 +291,41 @@ class SmtpChannel implements Channel {
   }
 }
 
+const NO_REPLIES = new Map<string, string>()
+
 const UNSENDABLE_MET: Met = Object.freeze({
   kind: 'unsendable',
   text: 'the address has an angle bracket, which SMTP delivery does not carry',
 })
 
-/** Connects to an IP address; an Error, returned, says why not. An aborted signal ends the try. */
-export function openSocket(
-  host: string,
-  port: number,
-  connectMs: number,
-  signal: AbortSignal,
-): Promise<Socket | Error> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port })
-    const giveUp = (): void => void socket.destroy(new Error('given up'))
-    const late = setTimeout(
-      () => socket.destroy(new Error(`no connection within ${connectMs / 1000} s`)),
-      connectMs,
-    )
-    const finish = (result: Socket | Error): void => {
-      clearTimeout(late)
-      signal.removeEventListener('abort', giveUp)
-      resolve(result)
+function tlsOptions(protection: Protection): Partial<SMTPConnectionOptions> {
+  switch (protection.kind) {
+    case 'none':
+      return { secure: false, ignoreTLS: true }
+    case 'opportunistic':
+      return { secure: false, tls: { rejectUnauthorized: false } }
+    case 'verified': {
+      const { isImplicit, trust } = protection
+      return {
+        secure: isImplicit,
+        requireTLS: !isImplicit,
+        tls: { secureContext: trust, rejectUnauthorized: true },
+      }
     }
-    signal.addEventListener('abort', giveUp, { once: true })
-    // Stays for good, see above.
-    socket.on('error', finish)
-    socket.once('connect', () => finish(socket))
-    if (signal.aborted) giveUp()
-  })
+  }
 }
 
-/** The body as a stream that says when it is first read: the remote has answered DATA by then. */
-function bodyStream(stored: StoredContent, onStart: () => void): Readable {
-  const { head, content, contentOffset } = stored
-  if (content.kind === 'spool')
-    return Readable.from(announced(readContent(stored), onStart), { objectMode: false })
-  return new Readable({
-    read() {
-      onStart()
-      this.push(Buffer.concat([head, content.bytes.subarray(contentOffset)]))
-      this.push(null)
-    },
-  })
+/** TLS that the route needs and the server does not give, or not as who it should be. */
+function unprotected({ response, message }: SMTPError): Met {
+  const why = response === undefined ? message : `the server answers STARTTLS with ${response}`
+  return { kind: 'trouble', phase: 'tls', text: `this route needs TLS and a certificate to trust: ${why}` }
 }
 
-async function* announced(
-  chunks: AsyncIterable<Uint8Array>,
-  onStart: () => void,
-): AsyncGenerator<Uint8Array> {
-  onStart()
-  yield* chunks
-}
-
-/** Whether BODY=8BITMIME has to be declared (RFC 6152). A spooled body is not read for it: declaring is allowed. */
-function hasHighBytes({ head, content }: StoredContent): boolean {
-  return content.kind === 'spool' || !isAscii(content.bytes) || !isAscii(head)
+/** What a server says about a password may repeat it. */
+function withoutPassword(text: string, { user, password }: Login): string {
+  const base64 = (plain: string): string => Buffer.from(plain).toString('base64')
+  const forms = [base64(`\0${user}\0${password}`), base64(password), password]
+  return forms.reduce((masked, form) => masked.replaceAll(form, '[password]'), text)
 }
 
 const COMMAND_PHASES: Readonly<Record<string, Phase>> = {

@@ -12,6 +12,7 @@ import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
 import { ConnectionPlaces } from './connection-places.ts'
 import { needsConnection, openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
+import { PlaintextHosts } from './plaintext-hosts.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -81,6 +82,7 @@ export class Deliverer {
   readonly #inHand: WorkInHand
   readonly #attempts: Attempts
   readonly #places: ConnectionPlaces
+  readonly #plaintextHosts: PlaintextHosts
   readonly #sites = new Map<string, Site>()
   readonly #draining = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -96,6 +98,7 @@ export class Deliverer {
     this.#pace = options.pace ?? DELIVERY_PACE
     this.#places = new ConnectionPlaces(options.maxConnections)
     this.#watch = new StoreWatch(log)
+    this.#plaintextHosts = new PlaintextHosts(clock)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
     const inHand = this.#inHand
@@ -234,9 +237,10 @@ export class Deliverer {
     const { clock, log } = this.#options
     const { timeouts } = this.#pace
     const pace = sharedPace(this.#pace.site, this.#options.workers ?? 1)
+    const lasting = { timeouts, clock, log, plaintextHosts: this.#plaintextHosts }
     const site = new Site({
       route,
-      open: (signal) => openerOf(route, { ...this.#next, timeouts, clock })(signal),
+      open: (signal) => openerOf(route, { ...lasting, ...this.#next })(signal),
       attempts: this.#attempts,
       inHand: this.#inHand,
       places: needsConnection(route) ? this.#places.ofSite() : NO_BOUND.ofSite(),

@@ -1,20 +1,24 @@
 /** Which channel leads to which destination. */
 import { isIP } from 'node:net'
-import { parseDestination } from '../mail/destination.ts'
+import { type Destination, formatDestination, parseDestination } from '../mail/destination.ts'
 import type { Clock } from '../observe/clock.ts'
-import type { Channel, Opener, Outgoing } from './channel.ts'
-import { type ClientTimeouts, openSmtp } from './client.ts'
+import type { Log } from '../observe/log.ts'
+import type { Channel, Opener, Opening, Outgoing } from './channel.ts'
+import type { ClientOptions } from './client.ts'
 import { openNamedHost } from './host-opener.ts'
 import { openMailExchanger } from './mail-exchanger-opener.ts'
 import { openMaildir } from './maildir.ts'
 import type { NextHops } from './next-hops.ts'
 import type { Met } from './outcome.ts'
+import type { PlaintextHosts } from './plaintext-hosts.ts'
+import { OPPORTUNISTIC, type Protection, UNPROTECTED } from './protection.ts'
+import { openAddress, openSocketFile } from './session-opener.ts'
 
-export interface OpenerOptions {
-  readonly hostname: string
-  readonly timeouts: ClientTimeouts
+export interface OpenerOptions extends ClientOptions {
   readonly clock: Clock
+  readonly log: Log
   readonly nextHops: NextHops
+  readonly plaintextHosts: PlaintextHosts
 }
 
 /** How channels of this route are opened. A route nobody can read holds its mail with the reason. */
@@ -26,11 +30,16 @@ export function openerOf(route: string, options: OpenerOptions): Opener {
   }
   switch (destination.kind) {
     case 'smtp':
-      return isIP(destination.host) === 0
-        ? (signal) => openNamedHost(destination, options, signal)
-        : (signal) => openSmtp(destination, options, signal)
-    case 'mx':
-      return (signal) => openMailExchanger(destination.domain, options, signal)
+    case 'smtps':
+      return (signal) => openServer(destination, options, signal)
+    case 'lmtp':
+      return (signal) => openHost(destination, { ...options, ...LMTP }, signal)
+    case 'lmtp+unix':
+      return (signal) => openSocketFile(destination.path, { ...options, ...LMTP }, signal)
+    case 'mx': {
+      const smtp = { ...options, protocol: 'smtp', protection: OPPORTUNISTIC } as const
+      return (signal) => openMailExchanger(destination.domain, smtp, signal)
+    }
     case 'maildir':
       return () => openMaildir(destination.path, options)
     case 'discard':
@@ -41,7 +50,41 @@ export function openerOf(route: string, options: OpenerOptions): Opener {
 /** Whether the way leads over a connection. */
 export function needsConnection(route: string): boolean {
   const destination = parseDestination(route)
-  return typeof destination !== 'string' && (destination.kind === 'smtp' || destination.kind === 'mx')
+  return typeof destination !== 'string' && CONNECTED.has(destination.kind)
+}
+
+const CONNECTED: ReadonlySet<Destination['kind']> = new Set(['smtp', 'smtps', 'mx', 'lmtp', 'lmtp+unix'])
+
+/** For networks that are our own (RFC 2033 §5). */
+const LMTP = { protocol: 'lmtp', protection: UNPROTECTED } as const
+
+type Server = Destination & { readonly kind: 'smtp' | 'smtps' }
+
+async function openServer(server: Server, options: OpenerOptions, signal: AbortSignal): Promise<Opening> {
+  // A plugin may have written it in another way than the configuration.
+  const route = formatDestination(server)
+  const protection = protectionOf(server, route, options.nextHops)
+  if (typeof protection === 'string')
+    return { ok: false, remote: route, met: { kind: 'local', text: protection } }
+  return await openHost(server, { ...options, protocol: 'smtp', protection }, signal)
+}
+
+/** A string is the reason why nothing can be sent there. */
+function protectionOf({ kind, user }: Server, route: string, nextHops: NextHops): Protection | string {
+  const isImplicit = kind === 'smtps'
+  if (user === null && !isImplicit) return OPPORTUNISTIC
+  const password = user === null ? null : nextHops.passwordOf(route)
+  if (user !== null && password === null) return `the configuration has no password for ${route}`
+  const login = user === null || password === null ? null : { user, password }
+  return { kind: 'verified', isImplicit, trust: nextHops.trust(), login }
+}
+
+function openHost(
+  where: { readonly host: string; readonly port: number },
+  options: Parameters<typeof openNamedHost>[1],
+  signal: AbortSignal,
+): Promise<Opening> {
+  return isIP(where.host) === 0 ? openNamedHost(where, options, signal) : openAddress(where, options, signal)
 }
 
 const DISCARDED: Met = Object.freeze({ kind: 'kept', text: 'discarded' })

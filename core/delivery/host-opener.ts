@@ -6,17 +6,18 @@ import { type HostAddress, hostAddresses } from '../dns/host-addresses.ts'
 import { QueryBudget } from '../dns/query-budget.ts'
 import type { Asking } from '../dns/resolver.ts'
 import type { Channel, Opening } from './channel.ts'
-import { type ClientOptions, greetSmtp, openSocket } from './client.ts'
 import { raceConnections, STAGGER_MS } from './connection-race.ts'
 import type { NextHops } from './next-hops.ts'
+import { openSocket } from './open-socket.ts'
 import { type Met, outcomeOf } from './outcome.ts'
+import { greetPeer, type SessionOpenerOptions } from './session-opener.ts'
 
 /** A host may have a hundred addresses; that many are tried. */
 const MAX_TRIED_ADDRESSES = 4
 /** For both families with some aliases. */
 const MAX_QUESTIONS = 20
 
-export interface HostOpenerOptions extends ClientOptions {
+export interface HostOpenerOptions extends SessionOpenerOptions {
   readonly nextHops: NextHops
 }
 
@@ -108,13 +109,13 @@ function absentHost(
 /** A channel to the first address that connects, if it is greeted; else everything that stands in the way. */
 export async function openHost(
   { name, port, addresses, obstacles }: FoundHost,
-  options: ClientOptions,
+  options: SessionOpenerOptions,
   signal: AbortSignal,
 ): Promise<Channel | readonly Obstacle[]> {
   if (addresses.length === 0) return obstacles
   const raced = await raceConnections({
     targets: addresses,
-    connect: ({ address }, over) => openSocket(address, port, options.timeouts.connectMs, over),
+    connect: ({ address }, over) => openSocket({ host: address, port }, options.timeouts.connectMs, over),
     staggerMs: STAGGER_MS,
     signal,
   })
@@ -127,7 +128,9 @@ export async function openHost(
     }))
     return [...obstacles, ...unreachable]
   }
-  const opening = await greetSmtp(raced.socket, where(raced.target), options, signal)
+  const { address } = raced.target
+  const peer = { address: { host: address, port }, remote: where(raced.target), name: name || address }
+  const opening = await greetPeer(raced.socket, peer, options, signal)
   if (opening.ok) return opening.channel
   const text = outcomeOf(opening.met).detail
   return [...obstacles, { where: opening.remote, status: '4.4.2', text }]

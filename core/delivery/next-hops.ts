@@ -1,4 +1,8 @@
-/** Next hops that are found by name: who is asked for them, and which addresses mail may go to. */
+/**
+ * Next hops: who is asked for those that have a name, which addresses mail may go to, and what it takes to sign in where
+ * somebody wants to know who we are.
+ */
+import { createSecureContext, type SecureContext } from 'node:tls'
 import { AddressPolicy, type AddressPolicyOptions } from '../dns/address-policy.ts'
 import type { Family } from '../dns/host-addresses.ts'
 import type { Resolver } from '../dns/resolver.ts'
@@ -14,6 +18,10 @@ export interface NextHops {
   readonly namedHosts: AddressPolicy
   /** In [0, 1). */
   readonly random: () => number
+  /** Of a route that names a user; null when the configuration has none. */
+  readonly passwordOf: (route: string) => string | null
+  /** The authorities that vouch for servers which must be who they say. */
+  readonly trust: () => SecureContext
 }
 
 export interface NextHopsOptions extends AddressPolicyOptions {
@@ -21,6 +29,10 @@ export interface NextHopsOptions extends AddressPolicyOptions {
   readonly port: number
   readonly family: Family
   readonly random: () => number
+  /** By the route as it is stored, which does not carry them. */
+  readonly passwords?: Readonly<Record<string, string>>
+  /** Made when it is first needed; the authorities that come with Node.js unless told otherwise. */
+  readonly trust?: () => SecureContext
 }
 
 /** What is not on the Internet and may be a host all the same. */
@@ -38,7 +50,16 @@ const INSIDE = [
 
 /** @throws when one of the networks is none */
 export function createNextHops(options: NextHopsOptions): NextHops {
-  const { resolver, port, family, random, ...addresses } = options
+  const {
+    resolver,
+    port,
+    family,
+    random,
+    passwords = {},
+    trust = createSecureContext,
+    ...addresses
+  } = options
+  let context: SecureContext | null = null
   const allowedNetworks = [...addresses.allowedNetworks, ...INSIDE]
   return {
     resolver,
@@ -47,5 +68,7 @@ export function createNextHops(options: NextHopsOptions): NextHops {
     foundHosts: new AddressPolicy(addresses),
     namedHosts: new AddressPolicy({ ...addresses, allowedNetworks }),
     random,
+    passwordOf: (route) => (Object.hasOwn(passwords, route) ? (passwords[route] ?? null) : null),
+    trust: () => (context ??= trust()),
   }
 }

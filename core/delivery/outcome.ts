@@ -5,7 +5,7 @@
 import { printable } from '../mail/reply.ts'
 
 /** What the remote was answering, or what was going on when it did not. `dot`: the body, its final dot included. */
-export type Phase = 'connect' | 'hello' | 'mail' | 'rcpt' | 'data' | 'dot'
+export type Phase = 'connect' | 'hello' | 'tls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'dot'
 
 /** What one recipient of an attempt met. `text` is as the remote sent it: any length, any character. */
 export type Met =
@@ -42,6 +42,8 @@ export const MAX_DETAIL = 500
 const ASKED: Record<Phase, string> = {
   connect: 'on connecting',
   hello: 'in reply to EHLO',
+  tls: 'in reply to STARTTLS',
+  auth: 'in reply to AUTH',
   mail: 'in reply to MAIL',
   rcpt: 'in reply to RCPT',
   data: 'in reply to DATA',
@@ -54,6 +56,9 @@ const ASKED: Record<Phase, string> = {
  */
 const WANTS_CREDENTIALS: ReadonlySet<number> = new Set([530, 534, 535, 538])
 
+/** Before the first transaction nothing is said about a message. */
+const HANDSHAKE: ReadonlySet<Phase> = new Set(['connect', 'hello', 'tls', 'auth'])
+
 /** Decides. Everything that is not plainly a yes or a no is a deferral. */
 export function outcomeOf(met: Met): Outcome {
   switch (met.kind) {
@@ -64,7 +69,7 @@ export function outcomeOf(met: Met): Outcome {
       return outcome(
         met.phase === 'dot' ? 'message' : 'host',
         'deferred',
-        `${met.text} (${DURING[met.phase]})`,
+        `${oneLine(met.text)} (${DURING[met.phase]})`,
       )
     case 'too-large':
       return outcome('message', 'failed', met.text)
@@ -84,6 +89,8 @@ export function outcomeOf(met: Met): Outcome {
 const DURING: Record<Phase, string> = {
   connect: 'while connecting',
   hello: 'after EHLO',
+  tls: 'while starting TLS',
+  auth: 'while signing in',
   mail: 'in the envelope',
   rcpt: 'after RCPT',
   data: 'after DATA',
@@ -92,8 +99,8 @@ const DURING: Record<Phase, string> = {
 
 function ofReply(phase: Phase, code: number, text: string): Outcome {
   const detail = `${oneLine(text)} (${ASKED[phase]})`
-  const isHandshake = phase === 'connect' || phase === 'hello'
-  if (isHandshake || code === 421 || WANTS_CREDENTIALS.has(code)) return outcome('host', 'deferred', detail)
+  if (HANDSHAKE.has(phase) || code === 421 || WANTS_CREDENTIALS.has(code))
+    return outcome('host', 'deferred', detail)
   if (phase === 'dot' && code >= 200 && code < 300) return outcome('message', 'delivered', oneLine(text))
   return outcome(
     phase === 'rcpt' ? 'recipient' : 'message',

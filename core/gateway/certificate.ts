@@ -1,8 +1,10 @@
-/** The certificate of a worker: the administrator's, or one made on the spot. */
+/** The certificate of a worker, the administrator's or one made on the spot; and whose certificates it trusts. */
+import { authoritiesProblem } from '../../config/certificate.ts'
 import type { Config, TlsConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
+import { type Authorities, readAuthorities } from '../tls/authorities.ts'
 import { ensureGenerated } from '../tls/generated-key-pair.ts'
 import { selfSigned } from '../tls/self-signed.ts'
 import { WatchedCertificate } from '../tls/watched-certificate.ts'
@@ -32,6 +34,15 @@ export function openCertificate(
     now: () => clock.now(),
     standIn: () => selfSigned(hostname, clock.now(), STAND_IN_DAYS),
   })
+}
+
+/** Those that are trusted beside the system's. */
+export function openAuthorities({
+  outbound,
+}: Config): Authorities | { readonly problems: readonly Problem[] } {
+  const { ca, place } = outbound.tls
+  const read = ca === null ? [] : readAuthorities(ca)
+  return 'kind' in read ? { problems: [authoritiesProblem(place, read)] } : read
 }
 
 function notMade({ place, certificate }: TlsConfig, error: Error): Problem {

@@ -17,8 +17,9 @@ import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
 import type { Keeper } from '../queue/keeper.ts'
+import { type Authorities, trustedContext } from '../tls/authorities.ts'
 import type { WatchedCertificate } from '../tls/watched-certificate.ts'
-import { openCertificate } from './certificate.ts'
+import { openAuthorities, openCertificate } from './certificate.ts'
 import { type FileCredentials, openCredentials } from './credentials.ts'
 import { gatewayNotices } from './notices.ts'
 
@@ -61,6 +62,8 @@ export async function openGeneration(
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
   const { keeper, records, newQueueId, usage, clock, log } = lasting
+  const authorities = openAuthorities(config)
+  if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
@@ -85,7 +88,7 @@ export async function openGeneration(
     certificate,
     credentials,
     resolver,
-    nextHops: nextHopsOf(config, lasting.listeners, resolver),
+    nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
   }
 }
@@ -107,9 +110,10 @@ function isSame(
 }
 
 function nextHopsOf(
-  { outbound }: Config,
+  { outbound, passwords }: Config,
   listeners: readonly ListenerConfig[],
   resolver: Resolver,
+  authorities: Authorities,
 ): NextHops {
   const { port, family, allowedNetworks } = outbound
   const interfaces = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses)
@@ -121,5 +125,7 @@ function nextHopsOf(
     listeners: listeners.map((listener) => ({ address: listener.host, port: listener.port })),
     ownAddresses: interfaces.map(({ address }) => address),
     random: Math.random,
+    passwords,
+    trust: () => trustedContext(authorities),
   })
 }

@@ -150,3 +150,24 @@ for (const [text, modes, isGenerated] of listening)
     assert.equal(config.tls?.isGenerated ?? null, isGenerated)
     if (isGenerated === true) assert.equal(config.tls?.key, join(folder, 'var', 'generated-key.pem'))
   })
+
+test('authorities for next servers: every certificate of the file is read', () => {
+  const told = (ca: string): string => {
+    const problems = certificateProblems(load(`outbound: { tls: { ca: ${ca} } }`), NOW)
+    return problems.map(formatProblem).join('\n').replaceAll(`${folder}/`, '')
+  }
+  const remedy = 'Fix: name a PEM file with certificates of authorities that this user may read'
+  const at = 'postern.yaml:1:24'
+  assert.equal(told('chain.pem'), '')
+  // Authorities that have expired are the business of whoever verifies with them.
+  assert.equal(told('expired.pem'), '')
+  assert.equal(told('none.pem'), `P1140  ${at}  The file none.pem cannot be read (ENOENT).\n${remedy}`)
+  assert.equal(
+    told('text.pem'),
+    `P1141  ${at}  There is no certificate in PEM format in text.pem.\n${remedy}`,
+  )
+  assert.equal(
+    told('broken.pem'),
+    `P1141  ${at}  Certificate 1 of broken.pem cannot be read as one.\n${remedy}`,
+  )
+})

@@ -19,7 +19,15 @@ test('an empty file gives every default', () => {
     users: null,
     domains: {},
     relay: { networks: [] },
-    outbound: { route: null, port: 25, family: 'both', allowedNetworks: [], connections: 500 },
+    outbound: {
+      route: null,
+      port: 25,
+      family: 'both',
+      allowedNetworks: [],
+      connections: 500,
+      tls: { ca: null, place: '/etc/postern/postern.yaml:1:1' },
+    },
+    passwords: {},
     dns: { servers: [] },
     queue: {
       retryMs: [60_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000],
@@ -213,7 +221,7 @@ test('the configuration npm start runs loads, and keeps its mail in var at the t
 
 for (const name of ['inbound', 'smarthost'])
   test(`the example ${name}.yaml loads`, () => {
-    const loaded = loadConfig(`config/examples/${name}.yaml`, {})
+    const loaded = loadConfig(`config/examples/${name}.yaml`, { SMARTHOST_PASSWORD: 'p@ss' })
     assert.deepEqual(loaded.ok ? [] : loaded.problems, [])
   })
 

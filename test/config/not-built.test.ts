@@ -35,24 +35,6 @@ const notBuilt: readonly (readonly [text: string, place: string, sentence: strin
     'remove it, and let clients connect without a proxy in between',
   ],
   [
-    'outbound: { route: "smtp://user:pass@192.0.2.1:587" }',
-    '1:20',
-    'Setting "outbound.route": signing in to the next server is not built yet.',
-    'use a server that knows this one by its IP address, as smtp://HOST:PORT',
-  ],
-  [
-    'domains: { example.test: { deliver: "lmtp://127.0.0.1:24" } }',
-    '1:37',
-    `Setting "domains['example.test'].deliver": delivery over LMTP is not built yet.`,
-    'use smtp://HOST:PORT or maildir:PATH',
-  ],
-  [
-    'domains: { example.test: { deliver: "lmtp+unix:/run/lmtp" } }',
-    '1:37',
-    `Setting "domains['example.test'].deliver": delivery over LMTP is not built yet.`,
-    'use smtp://HOST:PORT or maildir:PATH',
-  ],
-  [
     'store: { kind: redis }',
     '1:16',
     'Setting "store.kind": "redis" is not built yet.',

@@ -33,6 +33,8 @@ outbound:
   family: both
   allowedNetworks: []
   connections: 500
+  tls:
+    ca: null
 dns:
   servers: []
 queue:
@@ -74,10 +76,13 @@ workers: 1
   )
 })
 
-const files = ['config/postern.yaml', 'config/examples/inbound.yaml', 'config/examples/smarthost.yaml']
+// What smarthost.yaml shows of its route is a mask, which cannot be read again.
+const files = ['config/postern.yaml', 'config/examples/inbound.yaml']
 const texts = [
   'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
   'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7 }',
+  'outbound: { route: "smtps://mail.example.com", tls: { ca: ./ca.pem } }',
+  'domains: { a.test: { deliver: "lmtp://127.0.0.1" }, b.test: { deliver: "lmtp+unix:./lmtp" } }',
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
   'limits: off',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
@@ -101,5 +106,6 @@ function loaded(text: string): Extract<LoadedConfig, { ok: true }> {
 function withoutPlaces({ config }: Extract<LoadedConfig, { ok: true }>): unknown {
   const plugins = config.plugins.map((plugin) => ({ ...plugin, place: '' }))
   const tls = config.tls === null ? null : { ...config.tls, place: '' }
-  return structuredClone({ ...config, plugins, tls })
+  const outbound = { ...config.outbound, tls: { ca: config.outbound.tls.ca } }
+  return structuredClone({ ...config, plugins, tls, outbound })
 }

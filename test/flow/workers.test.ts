@@ -44,7 +44,7 @@ test('two workers accept at one socket and are one gateway to whoever asks', asy
   await using gateway = await twoWorkers()
   const ids = await oneMessageEach(gateway)
   const status = await statusOf(gateway)
-  assert.deepEqual(status.workers.map(({ pid }) => pid).toSorted(), [...ids.keys()].toSorted())
+  assert.deepEqual(new Set(status.workers.map(({ pid }) => pid)), new Set(ids.keys()))
   const sent = status.counters.accepted
   assert.ok(sent >= 2)
   await until(async () => (await statusOf(gateway)).counters.delivered === sent, 'every mail delivered')

@@ -283,3 +283,12 @@ test('a schema that uses more than is supported is refused', () => {
   for (let level = 0; level < 10; level++) deep = { type: 'array', items: deep }
   assert.throws(() => completeConfiguration(deep, []), /deeper than 8 levels/)
 })
+
+test('a route with a password is refused, and what is told of it does not have the password', () => {
+  const destination = 'smtp://user:s3cret@10.0.0.1:25'
+  const checked = checkAnswer('queue', may, [null, [{ kind: 'route.set', destination, recipients: null }]])
+  assert.ok(isFault(checked))
+  assert.equal(checked.kind, 'invalid-answer')
+  assert.match(JSON.stringify(checked), /a password stands in the configuration alone/)
+  assert.doesNotMatch(JSON.stringify(checked), /s3cret/)
+})

@@ -1,8 +1,7 @@
 /** Postfix's smtp-sink, with one dump file for every mail it took. */
-import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort, isListening } from './free-port.ts'
 import { startPeer } from './peer-programs.ts'
 import type { ProcessGroup } from './process-group.ts'
 import { TemporaryFolder } from './temporary-folder.ts'
@@ -83,22 +82,4 @@ function parseDump(dump: Buffer): Dump {
   if (front === null || !text.endsWith('\n\n')) throw new Error(`not a dump: ${text.slice(0, 400)}`)
   const content = text.slice(front[0].length, -1).replaceAll('\n', '\r\n')
   return { recipient: front[1] ?? '', content: Buffer.from(content, 'latin1') }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true))
-    socket.once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

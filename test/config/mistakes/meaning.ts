@@ -85,17 +85,17 @@ Fix: write 10.0.0.0/8`,
   {
     name: 'a misspelt kind of destination',
     text: 'domains: { example.test: { deliver: "maldir:/var/mail" } }\n',
-    report: `P1125  postern.yaml:1:37  Setting "domains['example.test'].deliver": found "maldir:/var/mail", expected smtp://HOST:PORT, mx:DOMAIN, maildir:PATH or discard: (there is no kind of destination called "maldir:", only smtp://, mx:, maildir: and discard:).
+    report: `P1125  postern.yaml:1:37  Setting "domains['example.test'].deliver": found "maldir:/var/mail", expected smtp://HOST:PORT, smtps://HOST, lmtp://HOST:PORT, lmtp+unix:PATH, mx:DOMAIN, maildir:PATH or discard: (there is no kind of destination called "maldir:", only smtp://, smtps://, lmtp://, lmtp+unix:, mx:, maildir: and discard:).
    1 | domains: { example.test: { deliver: "maldir:/var/mail" } }
      |                                     ^^^^^^^^^^^^^^^^^^
 Fix: did you mean "maildir:"?`,
   },
   {
     name: 'an outbound route that is none',
-    text: 'outbound: { route: "smtps://192.0.2.1" }\n',
-    report: `P1125  postern.yaml:1:20  Setting "outbound.route": found "smtps://192.0.2.1", expected mx, smtp://HOST:PORT, maildir:PATH or discard: (there is no kind of destination called "smtps:", only smtp://, mx:, maildir: and discard:).
-   1 | outbound: { route: "smtps://192.0.2.1" }
-     |                    ^^^^^^^^^^^^^^^^^^^
+    text: 'outbound: { route: "smpt://192.0.2.1" }\n',
+    report: `P1125  postern.yaml:1:20  Setting "outbound.route": found "smpt://192.0.2.1", expected mx, smtp://HOST:PORT, smtps://HOST, lmtp://HOST:PORT, lmtp+unix:PATH, mx:DOMAIN, maildir:PATH or discard: (there is no kind of destination called "smpt:", only smtp://, smtps://, lmtp://, lmtp+unix:, mx:, maildir: and discard:).
+   1 | outbound: { route: "smpt://192.0.2.1" }
+     |                    ^^^^^^^^^^^^^^^^^^
 Fix: did you mean "smtp:"?`,
   },
   {

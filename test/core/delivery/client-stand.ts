@@ -2,9 +2,14 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Channel, Outgoing } from '../../../core/delivery/channel.ts'
-import { type ClientTimeouts, openSmtp } from '../../../core/delivery/client.ts'
+import type { ClientTimeouts } from '../../../core/delivery/client.ts'
 import { type Met, outcomeOf } from '../../../core/delivery/outcome.ts'
+import { PlaintextHosts } from '../../../core/delivery/plaintext-hosts.ts'
+import { OPPORTUNISTIC } from '../../../core/delivery/protection.ts'
+import { openAddress, type SessionOpenerOptions } from '../../../core/delivery/session-opener.ts'
 import type { StoredContent } from '../../../core/mail/message.ts'
+import { systemClock } from '../../../core/observe/clock.ts'
+import { createLog } from '../../../core/observe/log.ts'
 import type { Reaction, Said, Script } from '../../support/fake-remote.ts'
 
 /** Long enough never to matter in these tests. */
@@ -16,21 +21,32 @@ export const PATIENT: ClientTimeouts = {
   transactionMs: 20_000,
 }
 
-export async function open(
-  t: TestContext,
-  port: number,
-  timeouts: Partial<ClientTimeouts> = {},
-): Promise<Channel> {
-  const opening = await opened(port, timeouts)
+/** What a test says otherwise than usual. */
+export type Unusual = Partial<ClientTimeouts> & Partial<Omit<SessionOpenerOptions, 'timeouts'>>
+
+export async function open(t: TestContext, port: number, unusual: Unusual = {}): Promise<Channel> {
+  const opening = await opened(port, unusual)
   assert.ok(opening.ok, JSON.stringify(opening))
   const { channel } = opening
   t.after(() => channel.abort('the test is over'))
   return channel
 }
 
-export function opened(port: number, timeouts: Partial<ClientTimeouts> = {}): ReturnType<typeof openSmtp> {
-  const options = { hostname: 'mx.postern.test', timeouts: { ...PATIENT, ...timeouts } }
-  return openSmtp({ host: '127.0.0.1', port }, options, new AbortController().signal)
+/** Over SMTP with TLS when it is offered, unless told otherwise. */
+export function sessionOptions(unusual: Unusual = {}): SessionOpenerOptions {
+  return {
+    hostname: 'mx.postern.test',
+    protocol: 'smtp',
+    protection: OPPORTUNISTIC,
+    plaintextHosts: new PlaintextHosts(systemClock),
+    log: createLog('silent', {}),
+    ...unusual,
+    timeouts: { ...PATIENT, ...unusual },
+  }
+}
+
+export function opened(port: number, unusual: Unusual = {}): ReturnType<typeof openAddress> {
+  return openAddress({ host: '127.0.0.1', port }, sessionOptions(unusual), new AbortController().signal)
 }
 
 export function inline(text: string | Buffer, head = ''): StoredContent {

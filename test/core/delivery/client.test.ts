@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { openSmtp } from '../../../core/delivery/client.ts'
 import { type Met, outcomeOf } from '../../../core/delivery/outcome.ts'
+import { openAddress } from '../../../core/delivery/session-opener.ts'
 import type { StoredContent } from '../../../core/mail/message.ts'
 import { remoteFor } from '../../support/fake-remote.ts'
-import { at, carried, inline, open, opened, outgoing, PATIENT, results } from './client-stand.ts'
+import { at, carried, inline, open, opened, outgoing, results, sessionOptions } from './client-stand.ts'
 import { until } from './until.ts'
 
 // Most of the time is spent waiting.
@@ -317,8 +317,7 @@ describe('the client', { concurrency: 8 }, () => {
   test('opening ends when its signal is aborted', async (t) => {
     const remote = await remoteFor(t, at('connect', { after: 'stall' }))
     const signal = AbortSignal.timeout(100)
-    const options = { hostname: 'mx.postern.test', timeouts: PATIENT }
-    const opening = await openSmtp({ host: '127.0.0.1', port: remote.port }, options, signal)
+    const opening = await openAddress({ host: '127.0.0.1', port: remote.port }, sessionOptions(), signal)
     assert.equal(opening.ok, false)
   })
 

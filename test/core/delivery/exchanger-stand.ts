@@ -5,7 +5,7 @@ import { createNextHops } from '../../../core/delivery/next-hops.ts'
 import type { Family } from '../../../core/dns/host-addresses.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
 import { address, type DnsServer, dnsServerFor, mx, noData } from '../../support/dns-server.ts'
-import { FakeRemote, type Script } from '../../support/fake-remote.ts'
+import { FakeRemote, type RemoteTls, type Script } from '../../support/fake-remote.ts'
 import { type Stand, type StandOptions, standFor } from './delivery-stand.ts'
 import { until } from './until.ts'
 
@@ -15,6 +15,8 @@ export interface ExchangerStandOptions extends Omit<StandOptions, 'nextHops'> {
   readonly allowedNetworks?: readonly string[]
   /** Addresses of 127.0.0.0/8 where we listen, on the port of the remotes. */
   readonly ourAddresses?: readonly string[]
+  /** Of every remote; none unless told otherwise. */
+  readonly tls?: RemoteTls
   /** How long DNS is waited for, milliseconds; a silent server has two turns. */
   readonly dnsTimeoutMs?: number
 }
@@ -46,7 +48,7 @@ export async function exchangerStandFor(
   options: ExchangerStandOptions = {},
 ): Promise<ExchangerStand> {
   const dns = await dnsServerFor(t)
-  const remotes = await remotesFor(t, scripts)
+  const remotes = await remotesFor(t, scripts, options.tls ?? null)
   const port = remotes.get(1)?.port ?? 0
   const { family = 'both', allowedNetworks = ['127.0.0.0/8', '::1'], ourAddresses = [] } = options
   const resolver = new Resolver({ servers: dns.servers, timeoutMs: options.dnsTimeoutMs ?? 5_000 })
@@ -99,11 +101,12 @@ export function setDomain(
 async function remotesFor(
   t: TestContext,
   scripts: Readonly<Record<number, Script>>,
+  tls: RemoteTls | null,
 ): Promise<ReadonlyMap<number, FakeRemote>> {
   const remotes = new Map<number, FakeRemote>()
   let port = 0
   for (const [last, script] of Object.entries(scripts)) {
-    const remote = await FakeRemote.start(script, port, `127.0.0.${last}`)
+    const remote = await FakeRemote.start(script, port, `127.0.0.${last}`, tls)
     t.after(() => remote.stop())
     port = remote.port
     remotes.set(Number(last), remote)

@@ -19,6 +19,9 @@ const replies: readonly [phase: Phase, text: string, result: Outcome['result'], 
   ['connect', '421 4.3.2 busy', 'deferred', 'host'],
   ['hello', '550 who are you', 'deferred', 'host'],
   ['hello', '504 not implemented', 'deferred', 'host'],
+  ['tls', '554 5.7.3 no TLS here', 'deferred', 'host'],
+  ['auth', '535 5.7.8 bad credentials', 'deferred', 'host'],
+  ['auth', '250 in the wrong place', 'deferred', 'host'],
   // 421 is about the connection, whatever it answers (RFC 5321 §4.2.1).
   ['mail', '421 4.7.0 slow down', 'deferred', 'host'],
   ['rcpt', '421 4.7.0 slow down', 'deferred', 'host'],
@@ -65,6 +68,8 @@ for (const [phase, text, result, level] of replies) {
 const others: readonly [Met, Outcome['result'], Level][] = [
   [{ kind: 'trouble', phase: 'connect', text: 'connect ECONNREFUSED 192.0.2.1:25' }, 'deferred', 'host'],
   [{ kind: 'trouble', phase: 'hello', text: 'Timeout' }, 'deferred', 'host'],
+  [{ kind: 'trouble', phase: 'tls', text: 'self-signed certificate' }, 'deferred', 'host'],
+  [{ kind: 'trouble', phase: 'auth', text: 'Timeout' }, 'deferred', 'host'],
   [{ kind: 'trouble', phase: 'mail', text: 'Timeout' }, 'deferred', 'host'],
   // The message itself may be what the remote stumbles over.
   [{ kind: 'trouble', phase: 'dot', text: 'Connection closed unexpectedly' }, 'deferred', 'message'],
