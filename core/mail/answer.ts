@@ -18,7 +18,12 @@ export interface Refusal extends Reason {
   readonly kind: RefusalKind
   /** Enhanced status code; its class (4 or 5) fits the kind. */
   readonly status: string
+  /** At `deliver`, of a `defer` that says when to ask again: seconds, 1 to MAX_WAIT_SECONDS. */
+  readonly waitSeconds?: number
 }
+
+/** Longest wait a plugin may ask for at `deliver`: a day. */
+export const MAX_WAIT_SECONDS = 86_400
 
 /** What a plugin wants done. Actions add up; none of them keeps a later plugin from being asked. */
 export type Action =
