@@ -6,6 +6,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { GatewayControl, GatewayStatus, PluginStatus } from './admin/control.ts'
 import type { Deliverer } from './delivery/deliverer.ts'
 import type { Resolver } from './dns/resolver.ts'
+import type { Teller } from './hooks/teller.ts'
 import type { Clock } from './observe/clock.ts'
 import type { DecisionRecords } from './observe/decision-record.ts'
 import { Metrics, type Sample } from './observe/metrics.ts'
@@ -23,6 +24,7 @@ export interface GatewayParts {
   readonly records: DecisionRecords
   readonly resolver: Resolver
   readonly deliverer: Deliverer
+  readonly teller: Teller
   readonly smtp: SmtpServer
   readonly startedAt: number
   isDraining: boolean
@@ -85,7 +87,7 @@ export function pluginStatuses({ plugins, usage }: Panel): readonly PluginStatus
 }
 
 function gatewayMetrics(parts: GatewayParts): Metrics {
-  const { smtp, deliverer, sandbox, queue } = parts
+  const { smtp, deliverer, teller, sandbox, queue } = parts
   const metrics = new Metrics()
   const total = (name: string, help: string, read: () => number): void =>
     metrics.counter({ name, help, read: () => [{ value: read() }] })
@@ -104,6 +106,7 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     'Recipients given up, their senders told unless they wanted no notice',
     () => deliverer.counters.bounced,
   )
+  total('postern_tells_dropped_total', 'Events plugins were not told', () => teller.dropped)
   total('postern_plughost_deaths_total', 'Plughosts that died', () => sandbox.plughostDeaths())
   metrics.gauge({
     name: 'postern_queue_recipients',

@@ -13,7 +13,9 @@ import { openCertificate } from './gateway-certificate.ts'
 import { createGatewayControl, type GatewayParts } from './gateway-control.ts'
 import { type FileCredentials, openCredentials } from './gateway-credentials.ts'
 import { gatewayNotices } from './gateway-notices.ts'
+import { GatewayPolicy, tellOutcomes } from './gateway-policy.ts'
 import { HookRunner } from './hooks/runner.ts'
+import { Teller } from './hooks/teller.ts'
 import { storedSizeBytes } from './mail/message.ts'
 import type { Clock } from './observe/clock.ts'
 import { DecisionRecords } from './observe/decision-record.ts'
@@ -59,6 +61,8 @@ const KEEPER_ENTRY = new URL('./process/keeper.ts', import.meta.url)
 const BACKLOG = 1024
 /** Of the time to stop: for clients, before deliveries are broken off. */
 const CLIENTS_SHARE = 0.5
+/** At the stop, for plugins to be told what has happened. */
+const TELLING_MS = 500
 
 /** @throws StoreFault when the store cannot be opened; problems of plugins are returned */
 export async function createGateway(
@@ -140,6 +144,8 @@ async function compose(
   const records = new DecisionRecords(config.record.sessions, clock)
   const resolver = new Resolver({ servers: config.dns.servers, clock })
   const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
+  const currentHooks = (): HookRunner => hooks
+  const teller = new Teller({ hooks: currentHooks, log })
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
@@ -148,6 +154,8 @@ async function compose(
     clock,
     log,
     notices: gatewayNotices(config, { hooks, records, newId: queue.newId, clock, log }),
+    policy: new GatewayPolicy({ hooks: currentHooks, records, clock, log }),
+    listener: tellOutcomes(teller, records, clock),
     observer: {
       attempted: ({ queueId, route, remote, recipients, wallMs }) =>
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
@@ -156,6 +164,7 @@ async function compose(
   const smtp = new SmtpServer({
     settings: config,
     hooks,
+    teller,
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,
@@ -177,6 +186,7 @@ async function compose(
     records,
     resolver,
     deliverer,
+    teller,
     smtp,
     startedAt,
     isDraining: false,
@@ -239,7 +249,7 @@ async function stop(
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const { smtp, deliverer, keeper, sandbox, clock } = parts
+  const { smtp, deliverer, teller, keeper, sandbox, clock } = parts
   parts.isDraining = true
   const endsAt = clock.monotonic() + timeoutMs
   for (const server of servers) server.close()
@@ -248,6 +258,7 @@ async function stop(
   const late = new Promise<'late'>((resolve) => clientsEnd.addEventListener('abort', () => resolve('late')))
   if ((await Promise.race([smtp.closed(), late])) === 'late') log.warn('clients-cut-off', { timeoutMs })
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
+  await teller.drain(TELLING_MS)
   parts.resolver.close()
   sandbox.close()
   await keeper.close()

@@ -38,6 +38,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/gateway-certificate.ts': ['*'],
   'core/gateway-credentials.ts': ['*'],
   'core/gateway-notices.ts': ['*'],
+  'core/gateway-policy.ts': ['*'],
   'core/process': [
     'core/mail',
     'core/observe',

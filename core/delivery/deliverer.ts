@@ -12,6 +12,7 @@ import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client.ts'
 import { openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
 import type { Notices } from './notices.ts'
+import { type DeliveryPolicy, NO_LISTENER, NO_POLICY, type OutcomeListener } from './policy.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -52,6 +53,10 @@ export interface DelivererOptions {
   readonly log: Log
   readonly observer: AttemptObserver
   readonly notices: Notices
+  /** Who is asked before an attempt; nobody when left out. */
+  readonly policy?: DeliveryPolicy
+  /** Who hears what became of mail; nobody when left out. */
+  readonly listener?: OutcomeListener
   readonly pace?: DeliveryPace
 }
 
@@ -74,14 +79,14 @@ export class Deliverer {
   #sleep: Sleep | null = null
 
   constructor(options: DelivererOptions) {
-    const { queue, clock, log, leaseMs, observer, notices } = options
+    const { queue, clock, log, leaseMs, observer, notices, listener = NO_LISTENER } = options
     this.#options = options
     this.#pace = options.pace ?? DELIVERY_PACE
     this.#watch = new StoreWatch(log)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
     const inHand = this.#inHand
-    this.#attempts = new Attempts({ queue, clock, log, observer, notices, inHand, onDeferred })
+    this.#attempts = new Attempts({ queue, clock, log, observer, listener, notices, inHand, onDeferred })
   }
 
   /** Recipients delivered, deferred and held since the start. */
@@ -208,13 +213,14 @@ export class Deliverer {
   #site(route: string): Site {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
-    const { clock, log, hostname, nextHops } = this.#options
+    const { clock, log, hostname, nextHops, policy = NO_POLICY } = this.#options
     const { timeouts, site: pace } = this.#pace
     const site = new Site({
       route,
       open: openerOf(route, { hostname, timeouts, clock, nextHops }),
       attempts: this.#attempts,
       inHand: this.#inHand,
+      policy,
       clock,
       log,
       pace,

@@ -146,16 +146,10 @@ function wireRefusal(hook: HookName, plugin: string, refusal: Refusal, reference
   const permanent = refusal.status.startsWith('5')
   const code = disconnect && permanent ? 554 : (HOOKS[hook].codes[refusal.kind] ?? 451)
   const { text, waitSeconds } = refusal
-  if (code === UNSAID)
-    return {
-      plugin,
-      code,
-      status: refusal.status,
-      text,
-      reference,
-      disconnect,
-      ...(waitSeconds && { waitSeconds }),
-    }
+  if (code === UNSAID) {
+    const unsaid = { plugin, code, status: refusal.status, text, reference, disconnect }
+    return waitSeconds === undefined ? unsaid : { ...unsaid, waitSeconds }
+  }
   // RFC 3463 §2: the class of the status is the first digit of the reply, or clients believe one or the other.
   const status = `${code < 500 ? 4 : 5}${refusal.status.slice(1)}`
   return { plugin, code, status, text, reference, disconnect }
