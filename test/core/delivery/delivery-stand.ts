@@ -8,6 +8,7 @@ import type { Attempted } from '../../../core/delivery/attempts.ts'
 import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
 import { createNextHops, type NextHops } from '../../../core/delivery/next-hops.ts'
 import { Notices, type NoticesOptions, type RouteNotice } from '../../../core/delivery/notices.ts'
+import { type DeliveryPolicy, NO_POLICY, type SettledWork } from '../../../core/delivery/policy.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
@@ -32,6 +33,8 @@ export interface StandOptions {
   readonly clock?: Clock
   /** Where notices go; nowhere unless told, so that what fails is held. */
   readonly routeNotice?: RouteNotice
+  /** Decides before each attempt. */
+  readonly decide?: DeliveryPolicy['decide']
 }
 
 export interface LogLine extends LogFields {
@@ -44,6 +47,8 @@ export interface Stand {
   /** The real one. */
   readonly store: QueueStore
   readonly attempts: Attempted[]
+  /** What listeners heard. */
+  readonly heard: SettledWork[]
   readonly lines: LogLine[]
   /** Accepts a message and hands it over, as a session does. */
   accept(route: string, recipients: readonly string[], text?: string): Promise<string>
@@ -68,7 +73,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const keeper = await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow })
   const store = keeper.queue
   const queue = new Queue(options.store?.(store) ?? store, { retryMs, leaseMs }, OWNER, clock)
-  const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
+  const [attempts, heard, lines]: [Attempted[], SettledWork[], LogLine[]] = [[], [], []]
   const log = collecting(lines)
   const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
   const deliverer = new Deliverer({
@@ -79,6 +84,8 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     clock,
     log,
     notices,
+    policy: { isAsked: () => options.decide !== undefined, decide: options.decide ?? NO_POLICY.decide },
+    listener: { settled: (work) => heard.push(work) },
     observer: { attempted: (attempt) => attempts.push(attempt) },
     pace: paceOf(options),
   })
@@ -93,6 +100,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     deliverer,
     store,
     attempts,
+    heard,
     lines,
     async accept(route, recipients, text = TEXT) {
       const message = messageOf(queue.newId(), expireMs, route, recipients, text)
