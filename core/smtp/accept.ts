@@ -67,6 +67,8 @@ async function take(
   const acceptedAt = clock.now()
   const stored = storedContent(candidate, actions, acceptedAt)
   if (client.isGone) return say(reply(451, '4.4.2', 'Connection lost'))
+  // Found by its queue id before anything is decided about its delivery.
+  client.record.knownAs(incoming.queueId)
   if (recipients.length > 0) {
     await accepting.accept({
       id: incoming.queueId,
@@ -159,7 +161,6 @@ function noteAccepted(
   const { reversePath, recipients, holds } = transaction
   client.accepted++
   client.service.counters.accepted++
-  client.record.knownAs(queueId)
   client.record.step('queued', { message: queueId, recipients: recipients.size, discarded, sizeBytes })
   client.service.parts.log.info('message-accepted', {
     session: client.id,
