@@ -297,7 +297,8 @@ export class Attempts {
 /** What is stored for recipients that are held, or go another way. */
 function movesOf(ruling: Extract<Ruling, { kind: 'hold' | 'reroute' }>, now: number): Settlement[] {
   const { reason: detail } = ruling
-  if (ruling.kind === 'hold') return ruling.addresses.map((address) => ({ address, result: 'held', detail }))
+  if (ruling.kind === 'hold')
+    return ruling.addresses.map((address) => ({ address, result: 'held', detail, counted: false }))
   return Array.from(ruling.routes, ([address, route]): Settlement => {
     return { address, result: 'rerouted', detail, route, dueAt: now }
   })

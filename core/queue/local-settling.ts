@@ -8,8 +8,9 @@ import type { LeaseKey, Settlement } from './queue-store.ts'
 const LEASED = `SELECT position, address, lease_owner IS NOT NULL AS is_leased FROM recipient
   WHERE message = ? AND route = ? AND fence = ? AND state = 'due'`
 
-const END = `UPDATE recipient SET state = ?, lease_owner = NULL, fence = ?, detail = ?, attempts = attempts + 1
-  WHERE message = ? AND position = ?`
+const END = `UPDATE recipient SET state = $result, lease_owner = NULL, fence = $fence, detail = $detail,
+    attempts = attempts + $counted
+  WHERE message = $message AND position = $position`
 
 const DEFER = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail,
     due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted, delay_told = $delayTold,
@@ -101,7 +102,8 @@ export class LocalSettling {
     } else if (result === 'rerouted') {
       this.#move(message, position, fence, settlement)
     } else {
-      this.#end.run(result, fence, detail, message, position)
+      const counted = 'counted' in settlement && settlement.counted === false ? 0 : 1
+      this.#end.run({ result, fence, detail, counted, message, position })
       this.#tally.change({ due: -1, held: result === 'held' ? 1 : 0 })
     }
   }

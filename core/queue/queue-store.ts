@@ -79,7 +79,13 @@ export interface OwedRecipient {
 /** What became of one recipient in one attempt. */
 export type Settlement =
   | { readonly address: string; readonly result: 'delivered'; readonly detail: string }
-  | { readonly address: string; readonly result: 'held'; readonly detail: string }
+  | {
+      readonly address: string
+      readonly result: 'held'
+      readonly detail: string
+      /** Left out: an attempt was made. */
+      readonly counted?: false
+    }
   /** Given up: the sender is told by a notice that goes with this settlement, or wants no notice. */
   | { readonly address: string; readonly result: 'bounced'; readonly detail: string }
   | {

@@ -106,6 +106,20 @@ function settlesPartly(open: OpenStore): void {
     )
   })
 
+  test('what is held without an attempt has none more', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    await store.settle(delivery, [{ ...held('a@x.test'), counted: false }, held('b@x.test')], [])
+    const entries = await store.list({ state: 'held' }, 10)
+    assert.deepEqual(
+      entries.map(({ address, attempts }) => [address, attempts]),
+      [
+        ['a@x.test', 0],
+        ['b@x.test', 1],
+      ],
+    )
+  })
+
   test('recipients no settlement names are due again at once', async (t) => {
     const { store } = await open(t)
     const delivery = only(await store.add(newMessage(1, THREE), LEASE))

@@ -5,10 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
-import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
+import {
+  DELIVERY_PACE,
+  Deliverer,
+  type DelivererOptions,
+  type DeliveryPace,
+} from '../../../core/delivery/deliverer.ts'
 import { createNextHops, type NextHops } from '../../../core/delivery/next-hops.ts'
 import { Notices, type NoticesOptions, type RouteNotice } from '../../../core/delivery/notices.ts'
-import { type DeliveryPolicy, NO_POLICY, type SettledWork } from '../../../core/delivery/policy.ts'
+import {
+  type DeliveryPolicy,
+  NO_POLICY,
+  type Ruling,
+  type SettledWork,
+} from '../../../core/delivery/policy.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
@@ -16,7 +26,7 @@ import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { startKeeper } from '../../../core/queue/keeper.ts'
 import { Queue } from '../../../core/queue/queue.ts'
-import type { NewMessage, QueueEntry, QueueStore } from '../../../core/queue/queue-store.ts'
+import type { Delivery, NewMessage, QueueEntry, QueueStore } from '../../../core/queue/queue-store.ts'
 import { until } from './until.ts'
 
 export interface StandOptions {
@@ -34,7 +44,7 @@ export interface StandOptions {
   /** Where notices go; nowhere unless told, so that what fails is held. */
   readonly routeNotice?: RouteNotice
   /** Decides before each attempt. */
-  readonly decide?: DeliveryPolicy['decide']
+  readonly decide?: (delivery: Delivery) => Promise<Ruling>
 }
 
 export interface LogLine extends LogFields {
@@ -84,9 +94,8 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     clock,
     log,
     notices,
-    policy: { isAsked: () => options.decide !== undefined, decide: options.decide ?? NO_POLICY.decide },
-    listener: { settled: (work) => heard.push(work) },
-    observer: { attempted: (attempt) => attempts.push(attempt) },
+    ...listening(attempts, heard),
+    policy: policyOf(options),
     pace: paceOf(options),
   })
   deliverer.start()
@@ -127,6 +136,20 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
         async () => (await entries()).every(({ state }) => state !== 'due') && deliverer.inHand === 0,
         withinMs,
       ),
+  }
+}
+
+function policyOf({ decide }: StandOptions): DeliveryPolicy {
+  return decide === undefined ? NO_POLICY : { isAsked: () => true, decide }
+}
+
+function listening(
+  attempts: Attempted[],
+  heard: SettledWork[],
+): Pick<DelivererOptions, 'observer' | 'listener'> {
+  return {
+    observer: { attempted: (attempt) => attempts.push(attempt) },
+    listener: { settled: (work) => heard.push(work) },
   }
 }
 

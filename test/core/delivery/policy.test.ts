@@ -137,10 +137,10 @@ describe('before an attempt', { concurrency: 4 }, () => {
     await stand.accept(remote.route, ['a@r.test', 'b@r.test'])
     await stand.settled()
     assert.deepEqual(
-      (await facts(stand)).map(({ address, state, detail }) => [address, state, detail]),
+      (await facts(stand)).map(({ address, state, attempts, detail }) => [address, state, attempts, detail]),
       [
-        ['a@r.test', 'held', 'mine: look'],
-        ['b@r.test', 'delivered', '250 2.0.0 taken'],
+        ['a@r.test', 'held', 0, 'mine: look'],
+        ['b@r.test', 'delivered', 1, '250 2.0.0 taken'],
       ],
     )
     assert.deepEqual(remote.accepted[0]?.recipients, ['b@r.test'])
