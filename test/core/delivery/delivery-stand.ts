@@ -131,12 +131,12 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
       return message.id
     },
     entries,
-    settled: (withinMs = 20_000) =>
-      until(
-        async () => (await entries()).every(({ state }) => state !== 'due') && deliverer.inHand === 0,
-        withinMs,
-      ),
+    settled: (withinMs = 20_000) => until(async () => isSettled(await entries(), deliverer), withinMs),
   }
+}
+
+function isSettled(entries: readonly QueueEntry[], { inHand }: Deliverer): boolean {
+  return entries.every(({ state }) => state !== 'due') && inHand === 0
 }
 
 function policyOf({ decide }: StandOptions): DeliveryPolicy {
