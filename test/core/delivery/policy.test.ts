@@ -198,8 +198,8 @@ describe('a slow answer', { concurrency: 4 }, () => {
     await Promise.all(Array.from({ length: 30 }, (_, i) => stand.accept(slow.route, [`s${i}@r.test`])))
     await quick.hasAccepted(30)
     await slow.hasAccepted(30)
-    assert.equal((await stand.store.counts()).leased, 10)
     await until(() => stand.deliverer.inHand === 10)
+    assert.equal((await stand.store.counts()).leased, 10)
   })
 
   test('a site does not take more for being asked about than may wait', async (t) => {
