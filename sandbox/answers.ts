@@ -2,7 +2,16 @@
 
 import { maskPasswords } from '../config/mask.ts'
 import { HOOKS } from '../core/hooks/hook-table.ts'
-import type { Action, Answer, Facts, Fault, Reason, Refusal, RefusalKind } from '../core/mail/answer.ts'
+import {
+  type Action,
+  type Answer,
+  type Facts,
+  type Fault,
+  MAX_WAIT_SECONDS,
+  type Reason,
+  type Refusal,
+  type RefusalKind,
+} from '../core/mail/answer.ts'
 import { parseDestination } from '../core/mail/destination.ts'
 import { isFieldName, isFieldValue } from '../core/mail/header-fields.ts'
 import type { HookName } from '../core/mail/hook-events.ts'
@@ -12,6 +21,8 @@ const STATUS = /^[45]\.\d{1,3}\.\d{1,3}$/
 const CODE = /^[A-Z0-9_]{1,64}$/
 /** Goes into logs, trace and replies; white space at an end would be invisible there. */
 const IDENTITY = /^[^\s\p{C}](?:[^\p{C}]{0,253}[^\s\p{C}])?$/u
+/** Other or undefined security status (RFC 3463 §3.8): policy, not trouble. */
+const WAIT_STATUS = '4.7.0'
 const MAX_TEXT_CHARS = 400
 const MAX_FACTS = 32
 const MAX_FACT_CHARS = 500
@@ -76,6 +87,8 @@ function checkSaid(
   const { kind } = said as Record<string, unknown>
   const reason = checkReason(said as Record<string, unknown>)
   if (kind === 'pass') return { refusal: null, note: reason }
+  if (kind === 'wait')
+    return { refusal: checkWait(hook, permissions, said as Record<string, unknown>, reason), note: null }
   if (kind !== 'reject' && kind !== 'defer' && kind !== 'disconnect')
     throw new Invalid('invalid-answer', `there is no answer of the kind ${shown(kind)}`)
   return {
@@ -101,6 +114,22 @@ function checkRefusal(
   if (!allowed)
     throw new Invalid('denied', `refusing needs the permission refuse: ['${permanent ? 'reject' : 'defer'}']`)
   return { kind, status, ...reason }
+}
+
+/** A `defer` that says for how long. */
+function checkWait(
+  hook: HookName,
+  permissions: PermissionSet,
+  { seconds }: Record<string, unknown>,
+  { text, code, facts }: Reason,
+): Refusal {
+  if (hook !== 'deliver')
+    throw new Invalid('invalid-answer', `there is no answer of the kind "wait" at ${hook}, only at deliver`)
+  if (typeof seconds !== 'number' || !(seconds >= 1 && seconds <= MAX_WAIT_SECONDS))
+    throw new Invalid('invalid-answer', `a wait is 1 to ${MAX_WAIT_SECONDS} seconds long`)
+  const reason = { text, code, facts: { ...facts, waitSeconds: seconds } }
+  const refusal = checkRefusal(hook, permissions, 'defer', { status: WAIT_STATUS }, reason)
+  return { ...refusal, waitSeconds: seconds }
 }
 
 function checkReason({ text, code, facts }: Record<string, unknown>): Reason {

@@ -12,7 +12,13 @@ import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
 import type { Action, Answer, Fault } from '../core/mail/answer.ts'
 import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
-import type { HookEvents, HookName, MessageReader } from '../core/mail/hook-events.ts'
+import type {
+  DeliverEvent,
+  HookEvents,
+  HookName,
+  MessageReader,
+  TellEvent,
+} from '../core/mail/hook-events.ts'
 import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
@@ -56,6 +62,10 @@ export interface TestHost {
   }): Promise<TestAnswer>
   /** Asks `data` about a message, given as text with CRLF line ends. */
   data(message: string, session?: TestSession, tags?: readonly Tag[]): Promise<TestAnswer>
+  /** Asks `deliver` about a message of an unknown client's, changed as told. */
+  deliver(about: Partial<DeliverEvent>): Promise<TestAnswer>
+  /** Tells an event. */
+  tell(event: TellEvent): Promise<TestAnswer>
   /** Values kept by `kv`, by key. */
   readonly kept: ReadonlyMap<string, string>
   close(): Promise<void>
@@ -70,6 +80,25 @@ const PUBLIC_CLIENT: Session = {
   hello: { verb: 'EHLO', name: 'client.example' },
   tls: null,
   identity: null,
+}
+
+const FIRST_ATTEMPT: DeliverEvent = {
+  queueId: 'q_000000000001',
+  origin: {
+    kind: 'smtp',
+    session: PUBLIC_CLIENT.id,
+    client: PUBLIC_CLIENT.client,
+    hello: PUBLIC_CLIENT.hello,
+    tls: null,
+    identity: null,
+    tags: [],
+  },
+  reversePath: 'sender@client.example',
+  recipients: [{ address: 'anna@example.test', attempts: 0 }],
+  route: 'smtp://192.0.2.25:25',
+  message: { sizeBytes: 1_000 },
+  attempt: 1,
+  ageSeconds: 0,
 }
 
 /** Loads one plugin. @throws Error with the text an administrator would read when it does not load */
@@ -109,6 +138,8 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
       }
       return ask('data', event, text)
     },
+    deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
+    tell: (event) => ask('tell', event),
     close: async () => sandbox.close(),
   }
 }

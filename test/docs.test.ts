@@ -13,7 +13,7 @@ import { createTestHost } from 'postern/testing'
 import { parse } from 'yaml'
 import { PROBLEM_CODES } from '../config/problem.ts'
 import { SETTINGS } from '../config/settings.ts'
-import { HOOKS } from '../core/hooks/hook-table.ts'
+import { HOOKS, UNSAID } from '../core/hooks/hook-table.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { PERMISSION_NAMES, permissionSentences } from '../sandbox/permissions.ts'
 
@@ -61,10 +61,16 @@ test('every hook is documented with its reply codes, actions and times', () => {
     HOOK_NAMES,
     6,
   )
-  const code = (value: number | null): string => (value === null ? '–' : String(value))
+  const code = (value: number | null): string =>
+    value === null ? '–' : value === UNSAID ? 'yes' : String(value)
   for (const [name, , reject, defer, disconnect, actions, one, all] of table) {
     const { codes, actions: allowed, pluginMs, chainMs } = HOOKS[bare(name) as keyof typeof HOOKS]
-    const expected = [code(codes.reject), code(codes.defer), code(codes.disconnect), allowed.join(', ')]
+    const expected = [
+      code(codes.reject),
+      code(codes.defer),
+      code(codes.disconnect),
+      allowed.join(', ') || '–',
+    ]
     expected.push(`${pluginMs / 1000} s`, `${chainMs / 1000} s`)
     assert.deepEqual([reject, defer, disconnect, bare(actions), one, all], expected, name)
   }

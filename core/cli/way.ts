@@ -30,11 +30,10 @@ export function formatSession(session: RecordedSession, painter: Painter): reado
   const from = client.address.includes(':')
     ? `[${client.address}]:${client.port}`
     : `${client.address}:${client.port}`
-  return [
-    `Session ${visible(id)}   from ${visible(from)}   ${formatMoment(startedAt)}`,
-    '',
-    ...formatWay(session.entries, painter),
-  ]
+  // Of mail that outlived the record of its session only the queue id is known.
+  const whose =
+    client.address === '' ? `Message ${visible(id)}` : `Session ${visible(id)}   from ${visible(from)}`
+  return [`${whose}   ${formatMoment(startedAt)}`, '', ...formatWay(session.entries, painter)]
 }
 
 /** Lines of some entries of a session, decisions of one hook under one heading. */

@@ -3,10 +3,11 @@ import type { StoredContent } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue, RecipientOutcome } from '../queue/queue.ts'
-import type { Settlement } from '../queue/queue-store.ts'
+import type { NewMessage, Settlement } from '../queue/queue-store.ts'
 import type { Channel, Outgoing } from './channel.ts'
 import type { Finished, Notices, Told } from './notices.ts'
 import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './outcome.ts'
+import type { OutcomeListener, Ruling } from './policy.ts'
 import type { Work } from './work.ts'
 import type { WorkInHand } from './work-in-hand.ts'
 
@@ -46,10 +47,17 @@ export interface AttemptsOptions {
   readonly inHand: WorkInHand
   readonly notices: AttemptNotices
   readonly observer: AttemptObserver
+  readonly listener: OutcomeListener
   readonly log: Log
   readonly clock: Clock
-  /** Called when recipients were put off or a notice was stored, with the earliest moment one is due again, milliseconds since 1970. */
+  /** Called when recipients were put off or moved, or a notice was stored, with the earliest moment one is due again, milliseconds since 1970. */
   readonly onDeferred: (dueAt: number) => void
+}
+
+/** What was to be settled, and whether it could be. */
+interface Written {
+  readonly settled: 'settled' | 'lost' | 'unsettled'
+  readonly settlements: readonly Settlement[]
 }
 
 /** How an attempt ended for the site: `gone` that nothing was said, and the same work may be attempted again at once. */
@@ -112,6 +120,41 @@ export class Attempts {
     if (settled !== 'settled') this.#unsettled(work, settled, [])
   }
 
+  /** Carries out what was decided about work before its attempt; does not count. */
+  async ruled(work: Work, ruling: Exclude<Ruling, { kind: 'go' }>): Promise<void> {
+    const { delivery } = work
+    const written =
+      ruling.kind === 'wait' || ruling.kind === 'bounce'
+        ? await this.#refuse(work, ruling)
+        : await this.#store(work, movesOf(ruling, this.#options.clock.now()), [], [], null)
+    const { settled, settlements } = written
+    if (settled !== 'settled') return this.#unsettled(work, settled, settlements)
+    const { message, route } = delivery
+    const recipients = settlements.map(told)
+    this.#count(settlements)
+    this.#options.log.info('delivery-ruled', { message, route, ruling: ruling.kind, recipients })
+  }
+
+  /** The same for every recipient, and the sender is told what there is to tell. */
+  #refuse(work: Work, ruling: Extract<Ruling, { kind: 'wait' | 'bounce' }>): Promise<Written> {
+    const { queue, clock } = this.#options
+    const { recipients, expiresAt } = work.delivery
+    const { detail } = outcomeOf(ruling.met)
+    const outcomes = recipients.map(({ address }): RecipientOutcome => {
+      if (ruling.kind === 'bounce') return { address, kind: 'failed', detail }
+      return { address, kind: 'deferred', detail, counted: false }
+    })
+    const waitMs = ruling.kind === 'wait' ? ruling.waitMs : null
+    const dueAt = waitMs === null ? null : Math.min(clock.now() + waitMs, expiresAt)
+    const settlements = queue
+      .settlements(work.delivery, outcomes)
+      .map((settlement) =>
+        settlement.result === 'deferred' && dueAt !== null ? { ...settlement, dueAt } : settlement,
+      )
+    const met = outcomes.map(() => ruling.met)
+    return this.#writeDown(work, settlements, met, null)
+  }
+
   /** A bug of ours ended the attempt: it is put off, the rest goes on. */
   async broken(work: Work, error: unknown): Promise<void> {
     const { message, route } = work.delivery
@@ -161,18 +204,38 @@ export class Attempts {
     settlements: readonly Settlement[],
     met: readonly Met[],
     remote: string | null,
-  ): Promise<{ settled: 'settled' | 'lost' | 'unsettled'; settlements: readonly Settlement[] }> {
+  ): Promise<Written> {
     const { inHand, notices, clock, onDeferred } = this.#options
     const content = (): Promise<StoredContent> => inHand.content(work)
     const finished: Finished = { delivery: work.delivery, settlements, met, remote, content }
     const told: Told = await notices.tell(finished)
-    const settled = await inHand.settle(work, told.settlements, told.notices)
-    if (settled === 'settled') {
-      this.#announceDue(work, told.settlements)
+    const written = await this.#store(work, told.settlements, told.notices, met, remote)
+    if (written.settled === 'settled') {
       notices.stored(finished, told)
       if (told.notices.length > 0) onDeferred(clock.now())
     }
-    return { settled, settlements: told.settlements }
+    return written
+  }
+
+  /** @param met what each of them met, nothing when nobody asked anybody */
+  async #store(
+    work: Work,
+    settlements: readonly Settlement[],
+    notices: readonly NewMessage[],
+    met: readonly Met[],
+    remote: string | null,
+  ): Promise<Written> {
+    const { inHand, listener } = this.#options
+    const settled = await inHand.settle(work, settlements, notices)
+    if (settled === 'settled') {
+      this.#announceDue(work, settlements)
+      const recipients = settlements.map((settlement, index) => ({
+        ...told(settlement),
+        expired: isOver(settlement, met[index]),
+      }))
+      listener.settled({ delivery: work.delivery, remote, recipients })
+    }
+    return { settled, settlements }
   }
 
   #settlements(
@@ -201,16 +264,20 @@ export class Attempts {
 
   #tell(work: Work, remote: string, settlements: readonly Settlement[], wallMs: number): void {
     const { message, route } = work.delivery
-    const recipients = settlements.map(({ address, result, detail }) => ({ address, result, detail }))
-    for (const { result } of recipients) this.counters[result] += 1
+    const recipients = settlements.map(told)
+    this.#count(settlements)
     this.#options.log.info('delivery-attempt', { message, route, remote, wallMs, recipients })
     this.#options.observer.attempted({ queueId: message, route, remote, recipients, wallMs })
+  }
+
+  #count(settlements: readonly Settlement[]): void {
+    for (const { result } of settlements) if (result !== 'rerouted') this.counters[result] += 1
   }
 
   #announceDue({ delivery }: Work, settlements: readonly Settlement[]): void {
     let dueAt = settlements.length < delivery.recipients.length ? 0 : Infinity
     for (const settlement of settlements) {
-      if (settlement.result === 'deferred') dueAt = Math.min(dueAt, settlement.dueAt)
+      if ('dueAt' in settlement) dueAt = Math.min(dueAt, settlement.dueAt)
     }
     if (dueAt < Infinity) this.#options.onDeferred(dueAt)
   }
@@ -220,7 +287,7 @@ export class Attempts {
     const { inHand, log } = this.#options
     inHand.drop(work)
     const { message, route, fence } = work.delivery
-    const recipients = settlements.map(({ address, result, detail }) => ({ address, result, detail }))
+    const recipients = settlements.map(told)
     log.warn(why === 'lost' ? 'delivery-lease-lost' : 'delivery-unsettled', {
       message,
       route,
@@ -228,6 +295,29 @@ export class Attempts {
       recipients,
     })
   }
+}
+
+/** What is stored for recipients that are held, or go another way. */
+function movesOf(ruling: Extract<Ruling, { kind: 'hold' | 'reroute' }>, now: number): Settlement[] {
+  if (ruling.kind === 'hold')
+    return Array.from(ruling.reasons, ([address, detail]): Settlement => {
+      return { address, result: 'held', detail, counted: false }
+    })
+  const { reason: detail } = ruling
+  return Array.from(ruling.routes, ([address, route]): Settlement => {
+    return { address, result: 'rerouted', detail, route, dueAt: now }
+  })
+}
+
+/** Whether a recipient that was only put off is given up, because its time is over. */
+function isOver({ result }: Settlement, met: Met | undefined): boolean {
+  return (
+    (result === 'held' || result === 'bounced') && met !== undefined && outcomeOf(met).result === 'deferred'
+  )
+}
+
+function told({ address, result, detail }: Settlement): AttemptedRecipient {
+  return { address, result, detail }
 }
 
 function notSooner(settlement: Settlement, notBefore: number): Settlement {

@@ -13,6 +13,7 @@ import { ConnectionPlaces } from './connection-places.ts'
 import { needsConnection, openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
 import { PlaintextHosts } from './plaintext-hosts.ts'
+import { type DeliveryPolicy, NO_LISTENER, NO_POLICY, type OutcomeListener } from './policy.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
@@ -61,6 +62,10 @@ export interface DelivererOptions {
   readonly notices: AttemptNotices
   /** Connections to other servers at once, all sites together; at least 1. */
   readonly maxConnections: number
+  /** Who is asked before an attempt; nobody when left out. */
+  readonly policy?: DeliveryPolicy
+  /** Who hears what became of mail; nobody when left out. */
+  readonly listener?: OutcomeListener
   readonly pace?: DeliveryPace
   /** Workers that share the store, this one among them; 1 unless told otherwise. They share a host's connections. */
   readonly workers?: number
@@ -92,7 +97,7 @@ export class Deliverer {
   #sleep: Sleep | null = null
 
   constructor(options: DelivererOptions) {
-    const { queue, clock, log, leaseMs, observer, notices } = options
+    const { queue, clock, log, leaseMs, observer, notices, listener = NO_LISTENER } = options
     this.#options = options
     this.#next = options.next
     this.#pace = options.pace ?? DELIVERY_PACE
@@ -102,7 +107,7 @@ export class Deliverer {
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
     const inHand = this.#inHand
-    this.#attempts = new Attempts({ queue, clock, log, observer, notices, inHand, onDeferred })
+    this.#attempts = new Attempts({ queue, clock, log, observer, listener, notices, inHand, onDeferred })
   }
 
   /** Recipients delivered, deferred and held since the start. */
@@ -234,7 +239,7 @@ export class Deliverer {
   #site(route: string): Site {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
-    const { clock, log } = this.#options
+    const { clock, log, policy = NO_POLICY } = this.#options
     const { timeouts } = this.#pace
     const pace = sharedPace(this.#pace.site, this.#options.workers ?? 1)
     const lasting = { timeouts, clock, log, plaintextHosts: this.#plaintextHosts }
@@ -244,6 +249,7 @@ export class Deliverer {
       attempts: this.#attempts,
       inHand: this.#inHand,
       places: needsConnection(route) ? this.#places.ofSite() : NO_BOUND.ofSite(),
+      policy,
       clock,
       log,
       pace,

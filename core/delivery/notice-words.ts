@@ -18,6 +18,7 @@ export function statusOf(met: Met, standing: Standing): string {
       if (standing === 'expired') return '4.4.7'
       return met.phase === 'connect' ? '4.4.1' : '4.4.2'
     case 'no-host':
+    case 'policy':
       return standing === 'expired' ? '4.4.7' : met.status
     case 'local':
     case 'misrouted':
@@ -51,6 +52,8 @@ export function lastWordOf(met: Met, remote: string | null): LastWord {
       return { kind: 'own', host, text: 'the message is larger than the next server takes' }
     case 'unsendable':
       return { kind: 'own', host, text: met.text }
+    case 'policy':
+      return { kind: 'own', host: null, text: met.text }
     case 'kept':
       return { kind: 'own', host: null, text: '' }
   }

@@ -152,6 +152,7 @@ export class Notices {
         return { kind: 'report', report: { ...facts, action, status: statusOf(met, 'delivered') } }
       }
       case 'bounced':
+      case 'rerouted':
         return NOTHING
     }
   }

@@ -23,6 +23,8 @@ export type Met =
   | { readonly kind: 'misrouted'; readonly text: string }
   /** Trouble of our own: disk, spool, store. */
   | { readonly kind: 'local'; readonly text: string }
+  /** A plugin's word, before anybody was asked outside. The class of `status` (RFC 3463) says whether it is final. */
+  | { readonly kind: 'policy'; readonly status: string; readonly text: string; readonly plugin: string }
   /** Taken over by a destination without a remote. */
   | { readonly kind: 'kept'; readonly text: string }
 
@@ -81,6 +83,10 @@ export function outcomeOf(met: Met): Outcome {
       return outcome('local', 'failed', met.text)
     case 'local':
       return outcome('local', 'deferred', met.text)
+    case 'policy': {
+      const detail = `${met.status} ${met.text} (${met.plugin} at deliver)`
+      return outcome('local', met.status.startsWith('5') ? 'failed' : 'deferred', detail)
+    }
     case 'kept':
       return outcome('recipient', 'delivered', met.text)
   }

@@ -6,8 +6,10 @@ import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Attempts } from './attempts.ts'
 import type { Channel, Opener, Opening } from './channel.ts'
+import { Clearance } from './clearance.ts'
 import type { SitePlaces } from './connection-places.ts'
 import { type Met, outcomeOf } from './outcome.ts'
+import type { DeliveryPolicy } from './policy.ts'
 import type { Work } from './work.ts'
 import type { WorkInHand } from './work-in-hand.ts'
 
@@ -16,7 +18,7 @@ export interface SitePace {
   readonly maxConnections: number
   /** Before one of them has been greeted. */
   readonly firstConnections: number
-  /** Deliveries that may wait; when as many do the site takes no more. */
+  /** Deliveries that may wait, also for what is decided about them; when as many do the site takes no more. */
   readonly maxReady: number
   readonly messagesPerConnection: number
   /** How long an unused connection is kept, milliseconds. */
@@ -50,6 +52,7 @@ export interface SiteOptions {
   readonly inHand: WorkInHand
   /** A lane begins with one of them. */
   readonly places: SitePlaces
+  readonly policy: DeliveryPolicy
   readonly clock: Clock
   readonly log: Log
   readonly pace: SitePace
@@ -80,6 +83,7 @@ interface Lane {
 
 export class Site {
   readonly #options: SiteOptions
+  readonly #clearance: Clearance
   readonly #waiting: Work[] = []
   readonly #lanes = new Map<Lane, Promise<void>>()
   /** The last one waits the shortest: with little to do the others run out of time. */
@@ -101,11 +105,14 @@ export class Site {
   constructor(options: SiteOptions) {
     this.#options = options
     this.#cap = options.pace.maxConnections
+    const { policy, attempts } = options
+    const onCleared = (work: Work): void => this.#cleared(work)
+    this.#clearance = new Clearance({ policy, attempts, onCleared, onLess: () => this.#hasLess() })
   }
 
   /** Whether it takes no work now: too much is waiting, or the host is left in peace. */
   get isClosed(): boolean {
-    return this.#waiting.length >= this.#options.pace.maxReady || this.#isResting
+    return this.#backlog >= this.#options.pace.maxReady || this.#isResting
   }
 
   /** Nothing to do and nothing to remember. */
@@ -114,22 +121,24 @@ export class Site {
       this.#lanes.size === 0 &&
       this.#waiting.length === 0 &&
       this.#troubles === 0 &&
+      this.#clearance.isIdle &&
       this.#postponed.size === 0
     )
   }
 
   /** Takes work, also beyond its bounds: who hands it over has asked `isClosed`. */
   take(work: Work): void {
-    if (this.#isResting) this.#postpone(work, 'the host is left in peace after repeated trouble')
-    else this.#place(work, 'last')
+    if (this.#isResting || !this.#options.policy.isAsked()) return this.#cleared(work)
+    this.#clearance.ask(work)
+    this.#wasFull ||= this.isClosed
   }
 
-  /** Ends what is idle, being opened or waiting; returns the latter. Messages being carried go on. */
+  /** Ends what is idle, being opened, asked about or waiting; returns the latter two. Messages being carried go on. */
   stop(): readonly Work[] {
     this.#stopped.abort()
     if (this.#growTimer !== null) clearTimeout(this.#growTimer)
     for (const lane of this.#idle.slice()) lane.wake?.(null)
-    return this.#waiting.splice(0)
+    return [...this.#clearance.stop(), ...this.#waiting.splice(0)]
   }
 
   /** Breaks off what is being carried; its work goes back untouched. */
@@ -142,11 +151,20 @@ export class Site {
 
   /** Resolves when nothing runs any more; for after `stop`. */
   async ended(): Promise<void> {
-    await Promise.all([...this.#lanes.values(), ...this.#postponed])
+    await Promise.all([...this.#lanes.values(), ...this.#postponed, this.#clearance.ended()])
   }
 
   get #isResting(): boolean {
     return this.#options.clock.monotonic() < this.#restUntil
+  }
+
+  get #backlog(): number {
+    return this.#waiting.length + this.#clearance.size
+  }
+
+  #cleared(work: Work): void {
+    if (this.#isResting) this.#postpone(work, 'the host is left in peace after repeated trouble')
+    else this.#place(work, 'last')
   }
 
   #place(work: Work, where: 'first' | 'last'): void {
@@ -157,7 +175,7 @@ export class Site {
     }
     if (where === 'first') this.#waiting.unshift(work)
     else this.#waiting.push(work)
-    if (this.#waiting.length >= this.#options.pace.maxReady) this.#wasFull = true
+    if (this.#backlog >= this.#options.pace.maxReady) this.#wasFull = true
     this.#grow(0)
   }
 
@@ -311,11 +329,14 @@ export class Site {
 
   #nextWaiting(): Work | null {
     const work = this.#waiting.shift() ?? null
-    if (this.#wasFull && this.#waiting.length <= this.#options.pace.maxReady / 2) {
-      this.#wasFull = false
-      this.#options.onChange()
-    }
+    this.#hasLess()
     return work
+  }
+
+  #hasLess(): void {
+    if (!this.#wasFull || this.#backlog > this.#options.pace.maxReady / 2) return
+    this.#wasFull = false
+    this.#options.onChange()
   }
 
   /** The next work of a lane: what waits, or what comes while the channel may stay idle. */

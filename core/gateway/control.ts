@@ -3,6 +3,7 @@
 import type { Panel } from '../../sandbox/panel.ts'
 import type { GatewayControl, GatewayStatus, PluginStatus } from '../admin/control.ts'
 import type { Deliverer } from '../delivery/deliverer.ts'
+import type { Teller } from '../hooks/teller.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import { Metrics, type Sample } from '../observe/metrics.ts'
@@ -19,6 +20,7 @@ export interface GatewayParts {
   readonly generations: Generations
   readonly records: DecisionRecords
   readonly deliverer: Deliverer
+  readonly teller: Teller
   readonly smtp: SmtpServer
   readonly startedAt: number
   isDraining: boolean
@@ -88,7 +90,7 @@ export function pluginStatuses({ plugins, usage }: Panel): readonly PluginStatus
 }
 
 function gatewayMetrics(parts: GatewayParts): Metrics {
-  const { smtp, deliverer, generations, queue } = parts
+  const { smtp, deliverer, teller, generations, queue } = parts
   const metrics = new Metrics()
   const total = (name: string, help: string, read: () => number): void =>
     metrics.counter({ name, help, read: () => [{ value: read() }] })
@@ -107,6 +109,7 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     'Recipients given up, their senders told unless they wanted no notice',
     () => deliverer.counters.bounced,
   )
+  total('postern_tells_dropped_total', 'Events plugins were not told', () => teller.dropped)
   total('postern_plughost_deaths_total', 'Plughosts that died', () => generations.plughostDeaths)
   metrics.gauge({
     name: 'postern_queue_recipients',

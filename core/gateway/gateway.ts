@@ -5,6 +5,8 @@ import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
+import type { HookRunner } from '../hooks/runner.ts'
+import { Teller } from '../hooks/teller.ts'
 import { storedSizeBytes } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import { DecisionRecords } from '../observe/decision-record.ts'
@@ -20,6 +22,7 @@ import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl, type GatewayParts } from './control.ts'
 import { type GenerationSource, type Lasting, openGeneration } from './generation.ts'
 import { Generations } from './generations.ts'
+import { GatewayPolicy, tellOutcomes } from './policy.ts'
 import { openStore } from './store.ts'
 
 export interface GatewayOptions {
@@ -51,6 +54,8 @@ export interface Gateway {
 const BACKLOG = 1024
 /** Of the time to stop: for clients, before deliveries are broken off. */
 const CLIENTS_SHARE = 0.5
+/** At the stop, for plugins to be told what has happened. */
+const TELLING_MS = 500
 
 /** @throws StoreFault when the keeper dies over it; problems of store and plugins are returned */
 export async function createGateway(
@@ -114,6 +119,8 @@ function compose(
   const { config } = generations.current
   const { keeper, records, clock, log } = lasting
   const { directory, reserveBytes } = config.store
+  const hooks = (): HookRunner => generations.current.hooks
+  const teller = new Teller({ hooks, log })
   const deliverer = new Deliverer({
     queue,
     leaseMs: config.queue.leaseMs,
@@ -126,6 +133,8 @@ function compose(
       tell: (finished) => generations.current.notices.tell(finished),
       stored: (finished, told) => generations.current.notices.stored(finished, told),
     },
+    policy: new GatewayPolicy({ hooks, records, clock, log }),
+    listener: tellOutcomes(teller, records, clock),
     observer: {
       attempted: ({ queueId, route, remote, recipients, wallMs }) =>
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
@@ -133,6 +142,7 @@ function compose(
   })
   const smtp = new SmtpServer({
     policy: policyOf(generations),
+    teller,
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,
@@ -144,7 +154,7 @@ function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  return { clock, keeper, queue, generations, records, deliverer, smtp, startedAt, isDraining: false }
+  return { clock, keeper, queue, generations, records, deliverer, teller, smtp, startedAt, isDraining: false }
 }
 
 function policyOf({ current }: Generations): PolicyParts {
@@ -196,7 +206,7 @@ async function stop(
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const { smtp, deliverer, keeper, generations, clock } = parts
+  const { smtp, deliverer, teller, keeper, generations, clock } = parts
   parts.isDraining = true
   const endsAt = clock.monotonic() + timeoutMs
   for (const server of servers) server.close()
@@ -205,6 +215,7 @@ async function stop(
   const late = new Promise<'late'>((resolve) => clientsEnd.addEventListener('abort', () => resolve('late')))
   if ((await Promise.race([smtp.closed(), late])) === 'late') log.warn('clients-cut-off', { timeoutMs })
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
+  await teller.drain(TELLING_MS)
   await generations.close()
   await keeper.close()
 }

@@ -6,7 +6,7 @@ import type { ActionKind, RefusalKind } from '../mail/answer.ts'
 import { HOOK_NAMES, type HookName } from '../mail/hook-events.ts'
 
 export interface Hook {
-  /** Basic reply code of each refusal; a refusal without a code is not allowed here. */
+  /** Basic reply code of each refusal; null: not allowed here; UNSAID: allowed, and nobody is there to hear it. */
   readonly codes: { readonly [kind in RefusalKind]: number | null }
   readonly actions: readonly ActionKind[]
   /** Whether a hold or a discard may name the recipients it is for; elsewhere it cannot know them all. */
@@ -17,9 +17,15 @@ export interface Hook {
   readonly chainMs: number
   /** What the client hears when a plugin failed: transient always, for local trouble is never 5yz. */
   readonly failureCode: number
-  /** `at-mail`: a plugin that failed owes an answer, and the client hears it at MAIL. `at-once`: now. */
-  readonly failure: 'at-once' | 'at-mail'
+  /**
+   * `at-mail`: a plugin that failed owes an answer, and the client hears it at MAIL. `at-once`: now. `never`: nothing
+   * follows from it, the next plugin is asked.
+   */
+  readonly failure: 'at-once' | 'at-mail' | 'never'
 }
+
+/** Code of a refusal that is said to nobody. */
+export const UNSAID = 0
 
 export const HOOKS: { readonly [name in HookName]: Hook } = {
   connect: {
@@ -84,6 +90,24 @@ export const HOOKS: { readonly [name in HookName]: Hook } = {
     chainMs: 30_000,
     failureCode: 451,
     failure: 'at-once',
+  },
+  deliver: {
+    codes: { reject: UNSAID, defer: UNSAID, disconnect: null },
+    actions: ['hold', 'route.set'],
+    namesRecipients: true,
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failureCode: 451,
+    failure: 'at-once',
+  },
+  tell: {
+    codes: { reject: null, defer: null, disconnect: null },
+    actions: [],
+    namesRecipients: false,
+    pluginMs: 10_000,
+    chainMs: 30_000,
+    failureCode: 451,
+    failure: 'never',
   },
 }
 

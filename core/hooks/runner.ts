@@ -7,7 +7,7 @@ import type { Action, Fault, Refusal } from '../mail/answer.ts'
 import type { HookEvents, HookName, MessageReader } from '../mail/hook-events.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
-import { HOOKS } from './hook-table.ts'
+import { HOOKS, UNSAID } from './hook-table.ts'
 import type { PluginPanel, PluginReport } from './plugin-panel.ts'
 
 export interface TakenAction {
@@ -24,6 +24,8 @@ export interface HookRefusal {
   readonly reference: string
   /** The connection ends with the reply. */
   readonly disconnect: boolean
+  /** At `deliver`: when to ask again, in seconds; without it the queue decides. */
+  readonly waitSeconds?: number
 }
 
 export interface HookOutcome {
@@ -146,8 +148,9 @@ export class HookRunner {
     actions: TakenAction[],
     record: SessionRecord,
   ): { refusal: HookRefusal; owed: boolean } | null {
-    const { name: plugin, onError } = report.plugin
-    const reference = record.decided(hook, report)
+    const { name: plugin } = report.plugin
+    const onError = HOOKS[hook].failure === 'never' ? 'skip' : report.plugin.onError
+    const reference = record.decided(hook, { ...report, plugin: { ...report.plugin, onError } })
     const { kind, message, stack } = report.fault ?? NO_REASON
     const at = stack.split('\n').find((line) => /:\d+:\d+\)?$/.test(line) && !line.includes('postern:'))
     const session = record.id
@@ -176,9 +179,14 @@ function wireRefusal(hook: HookName, plugin: string, refusal: Refusal, reference
   const disconnect = refusal.kind === 'disconnect'
   const permanent = refusal.status.startsWith('5')
   const code = disconnect && permanent ? 554 : (HOOKS[hook].codes[refusal.kind] ?? 451)
+  const { text, waitSeconds } = refusal
+  if (code === UNSAID) {
+    const unsaid = { plugin, code, status: refusal.status, text, reference, disconnect }
+    return waitSeconds === undefined ? unsaid : { ...unsaid, waitSeconds }
+  }
   // RFC 3463 §2: the class of the status is the first digit of the reply, or clients believe one or the other.
   const status = `${code < 500 ? 4 : 5}${refusal.status.slice(1)}`
-  return { plugin, code, status, text: refusal.text, reference, disconnect }
+  return { plugin, code, status, text, reference, disconnect }
 }
 
 /** Local trouble is never 5yz, and the client is not told whose it is. */

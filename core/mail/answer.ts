@@ -14,8 +14,8 @@ export interface Reason {
 export const REFUSAL_KINDS = ['reject', 'defer', 'disconnect'] as const
 export type RefusalKind = (typeof REFUSAL_KINDS)[number]
 
-/** What a hook can return besides nothing; `accept` at `auth` alone. */
-export const ANSWER_KINDS = ['pass', ...REFUSAL_KINDS, 'accept'] as const
+/** What a hook can return besides nothing; `accept` at `auth` alone, `wait` at `deliver` alone. */
+export const ANSWER_KINDS = ['pass', ...REFUSAL_KINDS, 'wait', 'accept'] as const
 export type AnswerKind = (typeof ANSWER_KINDS)[number]
 
 /** Ends the hook: later plugins are not asked. */
@@ -23,7 +23,12 @@ export interface Refusal extends Reason {
   readonly kind: RefusalKind
   /** Enhanced status code; its class (4 or 5) fits the kind. */
   readonly status: string
+  /** At `deliver`, of a `defer` that says when to ask again: seconds, 1 to MAX_WAIT_SECONDS. */
+  readonly waitSeconds?: number
 }
+
+/** Longest wait a plugin may ask for at `deliver`: a day. */
+export const MAX_WAIT_SECONDS = 86_400
 
 /** What a plugin wants done. Actions add up; none of them keeps a later plugin from being asked. */
 export type Action =

@@ -3,7 +3,17 @@ import type { HeaderField } from './message.ts'
 import type { Origin, Session, Transaction } from './session.ts'
 
 /** The hooks in the order a message meets them. */
-export const HOOK_NAMES = ['connect', 'helo', 'auth', 'mail', 'rcpt', 'data', 'queue'] as const
+export const HOOK_NAMES = [
+  'connect',
+  'helo',
+  'auth',
+  'mail',
+  'rcpt',
+  'data',
+  'queue',
+  'deliver',
+  'tell',
+] as const
 export type HookName = (typeof HOOK_NAMES)[number]
 
 /** A client connected; nothing was said yet. */
@@ -68,6 +78,69 @@ export interface QueueRecipient {
   readonly route: string | null
 }
 
+/** One message is about to leave by one route, for some of its recipients. Nobody waits for a reply. */
+export interface DeliverEvent {
+  /** Queue id. */
+  readonly queueId: string
+  readonly origin: Origin
+  /** '' is the null reverse-path. */
+  readonly reversePath: string
+  readonly recipients: readonly DeliverRecipient[]
+  /** Destination they leave by: `smtp://…`, `mx:…`, `maildir:…`. */
+  readonly route: string
+  readonly message: { readonly sizeBytes: number }
+  /** Which attempt this would be, from 1, for the recipient that was tried most often. */
+  readonly attempt: number
+  /** Since it was accepted. */
+  readonly ageSeconds: number
+}
+
+export interface DeliverRecipient {
+  readonly address: string
+  /** Attempts made so far. */
+  readonly attempts: number
+}
+
+/** What became of mail, or of a client: told when nothing can be changed any more. */
+export type TellEvent = OutcomeTold | DisconnectTold
+
+/** Recipients of one attempt that came to the same end. */
+export interface OutcomeTold {
+  readonly type: 'delivered' | 'deferred' | 'bounced' | 'held'
+  /** Queue id. */
+  readonly queueId: string
+  readonly origin: Origin
+  /** '' is the null reverse-path. */
+  readonly reversePath: string
+  readonly recipients: readonly ToldRecipient[]
+  readonly route: string
+  /** Address and port of the next server, or a path; null: no server was asked. */
+  readonly remote: string | null
+  /** Names the attempt: the same in every event about it, and in no other's. */
+  readonly attempt: string
+  /** It is `bounced` or `held` because its time was over, not because somebody refused it. */
+  readonly expired: boolean
+}
+
+export interface ToldRecipient {
+  readonly address: string
+  /** What was met: the reply of the next server, or why there was none. */
+  readonly detail: string
+}
+
+/** A client has gone. */
+export interface DisconnectTold {
+  readonly type: 'disconnected'
+  readonly session: Session
+  /** Who ended it, and how: `quit`, `client`, `timeout`, `reply 421` … */
+  readonly by: string
+  /** Messages accepted. */
+  readonly accepted: number
+  /** Refusals said. */
+  readonly refused: number
+  readonly durationMs: number
+}
+
 export interface HookEvents {
   readonly connect: ConnectEvent
   readonly helo: HeloEvent
@@ -76,6 +149,8 @@ export interface HookEvents {
   readonly rcpt: RcptEvent
   readonly data: DataEvent
   readonly queue: QueueEvent
+  readonly deliver: DeliverEvent
+  readonly tell: TellEvent
 }
 
 /** How a plugin's questions about the message are answered: on the asking side, in pieces. */

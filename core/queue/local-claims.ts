@@ -3,6 +3,7 @@
  * by one route and gives them a fencing number nobody had before.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Origin } from '../mail/session.ts'
 import { envelopeOf, recipientOf } from './local-dsn.ts'
 import type { MessageNumber } from './local-messages.ts'
 import type { LocalTally } from './local-tally.ts'
@@ -27,13 +28,14 @@ const NEXT_ROUTE = `SELECT route FROM recipient INDEXED BY recipient_route
 // The plus signs keep SQLite to the index by message: by route it would walk the whole backlog of the route.
 const READY = `WHERE message = $message AND +route = $route AND state = 'due' AND +ready_at <= $now`
 
-const OWED = `SELECT address, attempts, dsn, delay_told, lease_owner IS NOT NULL AS is_leased
+const OWED = `SELECT address, attempts, dsn, delay_told, reroutes, rerouted, released,
+    lease_owner IS NOT NULL AS is_leased
   FROM recipient ${READY} ORDER BY position`
 
 const LEASE = `UPDATE recipient SET lease_owner = $owner, ready_at = $until, fence = $fence ${READY}`
 
 // What delivery needs must be readable: a row that is not would otherwise come back for ever.
-const MESSAGE = `SELECT id, reverse_path, accepted_at, expires_at, size, dsn,
+const MESSAGE = `SELECT id, reverse_path, accepted_at, expires_at, size, origin, dsn,
     json_valid(origin) AND (spool IS NOT NULL OR EXISTS (SELECT 1 FROM body WHERE message = number)) AS is_sound
   FROM message WHERE number = ?`
 
@@ -159,11 +161,15 @@ export class LocalClaims {
         attempts: Number(recipient['attempts']),
         dsn: recipientOf(recipient['dsn']),
         isDelayTold: recipient['delay_told'] === 1,
+        reroutes: Number(recipient['reroutes']),
+        isRerouted: recipient['rerouted'] === 1,
+        isReleased: recipient['released'] === 1,
       })),
       reversePath: String(row['reverse_path']),
       acceptedAt: Number(row['accepted_at']),
       expiresAt: Number(row['expires_at']),
       sizeBytes: Number(row['size']),
+      origin: JSON.parse(String(row['origin'])) as Origin,
       dsn: envelopeOf(row['dsn']),
     }
   }

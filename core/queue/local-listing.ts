@@ -64,6 +64,7 @@ export class LocalListing {
   readonly #tally: LocalTally
   readonly #messages: LocalMessages
   readonly #makeDue: StatementSync
+  readonly #release: StatementSync
   readonly #hold: StatementSync
   readonly #renewLife: StatementSync
   readonly #drop: StatementSync
@@ -74,6 +75,9 @@ export class LocalListing {
     this.#database = database
     this.#messages = messages
     this.#makeDue = database.prepare(`UPDATE recipient SET state = 'due', due_at = ?, ready_at = ? ${THIS}`)
+    this.#release = database.prepare(
+      `UPDATE recipient SET state = 'due', due_at = ?, ready_at = ?, released = 1 ${THIS}`,
+    )
     this.#hold = database.prepare(`UPDATE recipient SET state = 'held', detail = ? ${THIS}`)
     this.#renewLife = database.prepare('UPDATE message SET expires_at = ? WHERE number = ?')
     this.#drop = database.prepare(`DELETE FROM recipient ${THIS}`)
@@ -121,7 +125,7 @@ export class LocalListing {
         this.#tally.change({ due: -1, held: 1 })
         break
       case 'unhold':
-        this.#makeDue.run(command.now, command.now, message, position)
+        this.#release.run(command.now, command.now, message, position)
         this.#renewLife.run(command.expiresAt, message)
         this.#tally.change({ due: 1, held: -1 })
         break

@@ -94,4 +94,13 @@ export const QUEUE_MIGRATIONS: readonly string[] = [
    ALTER TABLE recipient_2 RENAME TO recipient;
    CREATE INDEX recipient_ready ON recipient (ready_at) WHERE state = 'due';
    CREATE INDEX recipient_route ON recipient (route, ready_at) WHERE state = 'due';`,
+  `ALTER TABLE recipient ADD COLUMN
+     -- how often its route was changed after acceptance
+     reroutes INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE recipient ADD COLUMN
+     -- 1: its route was changed, and no attempt has counted since
+     rerouted INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE recipient ADD COLUMN
+     -- 1: an operator let it go from hold
+     released INTEGER NOT NULL DEFAULT 0;`,
 ]

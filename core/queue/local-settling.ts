@@ -8,12 +8,24 @@ import type { LeaseKey, Settlement } from './queue-store.ts'
 const LEASED = `SELECT position, address, lease_owner IS NOT NULL AS is_leased FROM recipient
   WHERE message = ? AND route = ? AND fence = ? AND state = 'due'`
 
-const END = `UPDATE recipient SET state = ?, lease_owner = NULL, fence = ?, detail = ?, attempts = attempts + 1
-  WHERE message = ? AND position = ?`
+const END = `UPDATE recipient SET state = $result, lease_owner = NULL, fence = $fence, detail = $detail,
+    attempts = attempts + $counted
+  WHERE message = $message AND position = $position`
 
 const DEFER = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail,
-    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted, delay_told = $delayTold
+    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted, delay_told = $delayTold,
+    rerouted = iif($counted, 0, rerouted)
   WHERE message = $message AND position = $position`
+
+const REROUTE = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail, route = $route,
+    due_at = $dueAt, ready_at = $dueAt, reroutes = reroutes + 1, rerouted = 1
+  WHERE message = $message AND position = $position`
+
+// Within one lease no address comes twice, so that two rows of one address may never be due by one route.
+const TWIN = `SELECT 1 FROM recipient
+  WHERE message = ? AND +route = ? AND address = ? AND position <> ? AND state IN ('due', 'held') LIMIT 1`
+
+const MERGE = 'DELETE FROM recipient WHERE message = ? AND position = ?'
 
 const GIVE_BACK = `UPDATE recipient SET lease_owner = NULL, fence = ?, ready_at = due_at
   WHERE message = ? AND position = ?`
@@ -26,6 +38,9 @@ export class LocalSettling {
   readonly #end: StatementSync
   readonly #defer: StatementSync
   readonly #giveBack: StatementSync
+  readonly #reroute: StatementSync
+  readonly #twin: StatementSync
+  readonly #merge: StatementSync
 
   constructor(database: DatabaseSync, tally: LocalTally, messages: LocalMessages, claims: LocalClaims) {
     this.#tally = tally
@@ -35,6 +50,9 @@ export class LocalSettling {
     this.#end = database.prepare(END)
     this.#defer = database.prepare(DEFER)
     this.#giveBack = database.prepare(GIVE_BACK)
+    this.#reroute = database.prepare(REROUTE)
+    this.#twin = database.prepare(TWIN)
+    this.#merge = database.prepare(MERGE)
   }
 
   /**
@@ -81,9 +99,27 @@ export class LocalSettling {
       const { dueAt, counted, isDelayTold } = settlement
       const flags = { counted: counted ? 1 : 0, delayTold: isDelayTold ? 1 : 0 }
       this.#defer.run({ fence, detail, dueAt, ...flags, message, position })
+    } else if (result === 'rerouted') {
+      this.#move(message, position, fence, settlement)
     } else {
-      this.#end.run(result, fence, detail, message, position)
+      const counted = 'counted' in settlement && settlement.counted === false ? 0 : 1
+      this.#end.run({ result, fence, detail, counted, message, position })
       this.#tally.change({ due: -1, held: result === 'held' ? 1 : 0 })
     }
+  }
+
+  /** What is owed to the same address by the new route already is not owed twice: the row there carries it on. */
+  #move(
+    message: MessageNumber,
+    position: number,
+    fence: number,
+    { address, detail, route, dueAt }: Extract<Settlement, { result: 'rerouted' }>,
+  ): void {
+    if (this.#twin.get(message, route, address, position) === undefined) {
+      this.#reroute.run({ fence, detail, route, dueAt, message, position })
+      return
+    }
+    this.#merge.run(message, position)
+    this.#tally.change({ due: -1 })
   }
 }

@@ -138,7 +138,7 @@ export class LocalStore {
 
   /** What of a new message may leave at once, by route. */
   #leased(message: NewMessage, lease: Lease): Map<string, Delivery> {
-    const { id, reversePath, acceptedAt, expiresAt, stored, dsn } = message
+    const { id, reversePath, acceptedAt, expiresAt, stored, origin, dsn } = message
     const byRoute = Map.groupBy(
       message.recipients.filter(({ hold }) => hold === null),
       ({ route }) => route,
@@ -150,9 +150,12 @@ export class LocalStore {
         attempts: 0,
         dsn: recipient.dsn,
         isDelayTold: false,
+        reroutes: 0,
+        isRerouted: false,
+        isReleased: false,
       }))
       const sizeBytes = storedSizeBytes(stored)
-      const facts = { reversePath, acceptedAt, expiresAt, sizeBytes, dsn }
+      const facts = { reversePath, acceptedAt, expiresAt, sizeBytes, origin, dsn }
       return [route, { message: id, route, fence, leaseUntil: lease.until, recipients: owed, ...facts }]
     })
     return new Map(deliveries)

@@ -57,6 +57,7 @@ export interface Delivery extends LeaseKey {
   readonly acceptedAt: number
   readonly expiresAt: number
   readonly sizeBytes: number
+  readonly origin: Origin
   readonly dsn: DsnEnvelope
 }
 
@@ -67,12 +68,24 @@ export interface OwedRecipient {
   readonly dsn: DsnRecipient
   /** The sender has been told that this takes long. */
   readonly isDelayTold: boolean
+  /** How often its route was changed since it was accepted. */
+  readonly reroutes: number
+  /** Its route was changed, and no attempt by the new one has counted yet. */
+  readonly isRerouted: boolean
+  /** An operator let it go from hold. */
+  readonly isReleased: boolean
 }
 
 /** What became of one recipient in one attempt. */
 export type Settlement =
   | { readonly address: string; readonly result: 'delivered'; readonly detail: string }
-  | { readonly address: string; readonly result: 'held'; readonly detail: string }
+  | {
+      readonly address: string
+      readonly result: 'held'
+      readonly detail: string
+      /** Left out: an attempt was made. */
+      readonly counted?: false
+    }
   /** Given up: the sender is told by a notice that goes with this settlement, or wants no notice. */
   | { readonly address: string; readonly result: 'bounced'; readonly detail: string }
   | {
@@ -85,6 +98,18 @@ export type Settlement =
       readonly counted: boolean
       /** A notice of the delay goes with this settlement, or went before. */
       readonly isDelayTold: boolean
+    }
+  | {
+      /**
+       * Not attempted: it goes by another route from now on, which is no attempt. Where a recipient of the same address
+       * is owed the message by that route already, due or held, the two are one from then on.
+       */
+      readonly address: string
+      readonly result: 'rerouted'
+      readonly detail: string
+      readonly route: string
+      /** Milliseconds since 1970. */
+      readonly dueAt: number
     }
 
 export interface Lease {

@@ -61,6 +61,8 @@ async function take(
   const acceptedAt = clock.now()
   const stored = storedContent(candidate, actions, acceptedAt)
   if (client.isGone) return say(reply(451, '4.4.2', 'Connection lost'))
+  // Found by its queue id before anything is decided about its delivery.
+  client.record.knownAs(incoming.queueId)
   if (owed.length > 0) {
     const lifeMs = life === null ? settings.queue.expireMs : life.seconds * 1_000
     await accepting.accept({

@@ -27,7 +27,6 @@ export function noteAccepted(candidate: Candidate, sizeBytes: number, accepted: 
   noteLife(candidate, accepted)
   client.accepted++
   client.service.counters.accepted++
-  client.record.knownAs(queueId)
   client.record.step('queued', { message: queueId, recipients, discarded, sizeBytes })
   client.service.parts.log.info('message-accepted', {
     session: client.id,

@@ -98,15 +98,18 @@ export class Conversation implements Dialogue {
     this.#leave()
     const by = this.#ending || cause || 'client'
     client.record.step('disconnected', { by })
-    const { clock, log } = this.#service.parts
+    const { clock, log, teller } = this.#service.parts
+    const durationMs = Math.round(clock.monotonic() - client.startedAt)
+    const { facts: session, accepted, refused } = client
+    teller.tell({ type: 'disconnected', session, by, accepted, refused, durationMs }, client.record)
     log.info('session-ended', {
       session: client.id,
       client: client.facts.client.address,
       hello: client.facts.hello?.name ?? '',
-      accepted: client.accepted,
-      refused: client.refused,
+      accepted,
+      refused,
       by,
-      durationMs: Math.round(clock.monotonic() - client.startedAt),
+      durationMs,
     })
   }
 

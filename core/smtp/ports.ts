@@ -1,5 +1,6 @@
 /** What the server role needs of the other rooms, as narrow as it needs it. */
 import type { SecureContext } from 'node:tls'
+import type { Teller } from '../hooks/teller.ts'
 import type { Content } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
@@ -80,6 +81,7 @@ export interface Credentials {
 export interface SmtpParts {
   /** In force at the start. */
   readonly policy: PolicyParts
+  readonly teller: Pick<Teller, 'tell'>
   readonly records: DecisionRecords
   readonly accepting: Accepting
   readonly spool: MessageSpool

@@ -14,7 +14,7 @@
  *   },
  * })
  */
-import type { Facts } from '../../core/mail/answer.ts'
+import type { Facts, RefusalKind } from '../../core/mail/answer.ts'
 import type { HookEvents } from '../../core/mail/hook-events.ts'
 import type { HeaderField } from '../../core/mail/message.ts'
 
@@ -33,8 +33,8 @@ export interface Why {
 /** What a hook may return. Nothing at all is "no opinion": the next plugin is asked. */
 export type HookAnswer = PluginRefusal | PluginNote | undefined | void
 
-export interface PluginRefusal extends Why {
-  readonly kind: 'reject' | 'defer' | 'disconnect'
+export interface PluginRefusal<Kind extends RefusalKind = RefusalKind> extends Why {
+  readonly kind: Kind
   readonly status: string
   readonly text: string
 }
@@ -45,32 +45,50 @@ export interface PluginAcceptance {
   readonly identity: string
 }
 
+/** What only the hook `deliver` may return besides. */
+export interface PluginWait extends Why {
+  readonly kind: 'wait'
+  readonly seconds: number
+  readonly text: string
+}
+
 export interface PluginNote extends Why {
   readonly kind: 'pass'
   readonly text: string
 }
 
 /**
- * Refuses for good. The client hears `text` and a reference; the basic reply code follows from the hook.
+ * Refuses for good. The client hears `text` and a reference; the basic reply code follows from the hook. At `deliver`
+ * the recipients are given up, and the sender reads `text` and reference in the notice.
  *
  * @param status enhanced status code of class 5 (RFC 3463), such as '5.7.1'
  */
-export function reject(status: string, text: string, why: Why = {}): PluginRefusal {
+export function reject(status: string, text: string, why: Why = {}): PluginRefusal<'reject'> {
   return { kind: 'reject', status, text, ...why }
 }
 
 /**
- * Refuses for now; the client is to try again.
+ * Refuses for now; the client is to try again. At `deliver` the queue does, when it would after an attempt that failed.
  *
  * @param status enhanced status code of class 4 (RFC 3463), such as '4.7.1'
  */
-export function defer(status: string, text: string, why: Why = {}): PluginRefusal {
+export function defer(status: string, text: string, why: Why = {}): PluginRefusal<'defer'> {
   return { kind: 'defer', status, text, ...why }
 }
 
 /** Refuses and ends the connection. @param status enhanced status code of class 4 or 5 */
-export function disconnect(status: string, text: string, why: Why = {}): PluginRefusal {
+export function disconnect(status: string, text: string, why: Why = {}): PluginRefusal<'disconnect'> {
   return { kind: 'disconnect', status, text, ...why }
+}
+
+/**
+ * At `deliver`: not now. The queue asks again after this time, or when the message expires if that is sooner. It counts
+ * as no attempt.
+ *
+ * @param seconds 1 to 86 400
+ */
+export function wait(seconds: number, text: string, why: Why = {}): PluginWait {
+  return { kind: 'wait', seconds, text, ...why }
 }
 
 /** No opinion, and why: nothing changes for the mail, `explain` shows the reason. */
@@ -128,7 +146,7 @@ export interface Relay {
   grant(): void
 }
 
-/** Where copies go; hooks `data` and `queue`, permission `route.set`. The first route given to a recipient stands. */
+/** Where copies go; hooks `data`, `queue` and `deliver`, permission `route.set`. The first route given to a recipient stands. */
 export interface Route {
   /** @param recipients those it is for; all of them when left out */
   set(destination: string, recipients?: readonly string[]): void
@@ -288,7 +306,13 @@ export type Hooks<C> = {
   ) => AnswerAt<H> | Promise<AnswerAt<H>>
 }
 
-type AnswerAt<H> = H extends 'auth' ? HookAnswer | PluginAcceptance : HookAnswer
+interface OtherAnswers {
+  readonly auth: HookAnswer | PluginAcceptance
+  readonly deliver: Exclude<HookAnswer, PluginRefusal> | PluginRefusal<'reject' | 'defer'> | PluginWait
+  readonly tell: Exclude<HookAnswer, PluginRefusal>
+}
+
+type AnswerAt<H> = H extends keyof OtherAnswers ? OtherAnswers[H] : HookAnswer
 
 export interface PluginDefinition<S extends ConfigSchema | undefined> {
   /** Lower-case letters, digits and hyphens, at most 40. */

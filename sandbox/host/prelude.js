@@ -303,6 +303,7 @@
               code: value.code,
               facts: value.facts,
               identity: value.identity,
+              seconds: value.seconds,
             }
       const json = stringify(answer)
       if (json === undefined) throw new TypeErrorClass('a hook must return an answer or nothing')

@@ -126,7 +126,12 @@ const may = effectivePermissions(
   },
   null,
 )
-const answers: readonly (readonly [string, 'data' | 'rcpt' | 'queue', unknown, string | null])[] = [
+const answers: readonly (readonly [
+  string,
+  'data' | 'rcpt' | 'queue' | 'deliver' | 'tell',
+  unknown,
+  string | null,
+])[] = [
   ['nothing', 'rcpt', [null, []], null],
   ['a field it may write', 'data', [null, [{ kind: 'header.add', name: 'x-mine', value: 'yes' }]], null],
   [
@@ -173,6 +178,32 @@ const answers: readonly (readonly [string, 'data' | 'rcpt' | 'queue', unknown, s
     'invalid-answer',
   ],
   ['a reject at queue', 'queue', [{ kind: 'reject', status: '5.7.1', text: 'no' }, []], 'invalid-answer'],
+  ['a reject at deliver', 'deliver', [{ kind: 'reject', status: '5.7.1', text: 'no' }, []], null],
+  ['a wait at deliver', 'deliver', [{ kind: 'wait', seconds: 1.5, text: 'no' }, []], null],
+  ['a wait of a day', 'deliver', [{ kind: 'wait', seconds: 86_400, text: 'no' }, []], null],
+  ['a wait of more', 'deliver', [{ kind: 'wait', seconds: 86_401, text: 'no' }, []], 'invalid-answer'],
+  ['a wait of less', 'deliver', [{ kind: 'wait', seconds: 0.5, text: 'no' }, []], 'invalid-answer'],
+  ['a wait of nothing', 'deliver', [{ kind: 'wait', text: 'no' }, []], 'invalid-answer'],
+  ['a wait without end', 'deliver', [{ kind: 'wait', seconds: Infinity, text: 'no' }, []], 'invalid-answer'],
+  ['a wait without text', 'deliver', [{ kind: 'wait', seconds: 1 }, []], 'invalid-answer'],
+  ['a wait at rcpt', 'rcpt', [{ kind: 'wait', seconds: 1, text: 'no' }, []], 'invalid-answer'],
+  [
+    'a disconnect at deliver',
+    'deliver',
+    [{ kind: 'disconnect', status: '4.7.1', text: 'no' }, []],
+    'invalid-answer',
+  ],
+  ['a hold at deliver', 'deliver', [null, [{ kind: 'hold', text: 'why', recipients: null }]], null],
+  ['a note at tell', 'tell', [{ kind: 'pass', text: 'heard' }, []], null],
+  ['a reject at tell', 'tell', [{ kind: 'reject', status: '5.7.1', text: 'no' }, []], 'invalid-answer'],
+  ['a defer at tell', 'tell', [{ kind: 'defer', status: '4.7.1', text: 'no' }, []], 'invalid-answer'],
+  ['a hold at tell', 'tell', [null, [{ kind: 'hold', text: 'why', recipients: null }]], 'invalid-answer'],
+  [
+    'a route at tell',
+    'tell',
+    [null, [{ kind: 'route.set', destination: 'smtp://10.0.0.1:25', recipients: null }]],
+    'invalid-answer',
+  ],
   ['a refusal without text', 'rcpt', [{ kind: 'reject', status: '5.7.1', text: '' }, []], 'invalid-answer'],
   [
     'a code in lower case',

@@ -106,6 +106,10 @@ export function deferred(address: string, dueAt: number, counted = true) {
   } as const
 }
 
+export function rerouted(address: string, route: string, dueAt = NOW) {
+  return { address, result: 'rerouted', detail: 'a plugin said so', route, dueAt } as const
+}
+
 /** What would be sent, as one buffer; for content in memory. */
 export function sent({ head, content, contentOffset }: StoredContent): Buffer {
   assert.equal(content.kind, 'inline')

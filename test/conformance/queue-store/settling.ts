@@ -19,6 +19,8 @@ import {
   type OpenStore,
   OTHER_ROUTE,
   only,
+  ROUTE,
+  rerouted,
   sent,
   to,
 } from './fixture.ts'
@@ -31,6 +33,8 @@ export function settlingConformance(open: OpenStore): void {
   refusesStrangers(open)
   storesNotices(open)
   keepsDsn(open)
+  reroutes(open)
+  mergesRoutes(open)
 }
 
 function endsMessages(open: OpenStore): void {
@@ -98,6 +102,20 @@ function settlesPartly(open: OpenStore): void {
         ['a@x.test', 'delivered', 1, NOW, '250 2.0.0 Ok', false],
         ['b@x.test', 'due', 1, NOW + 50, '451 4.3.0 Later', false],
         ['c@x.test', 'held', 1, NOW, '550 5.1.1 No such user', false],
+      ],
+    )
+  })
+
+  test('what is held without an attempt has none more', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1, THREE), LEASE))
+    await store.settle(delivery, [{ ...held('a@x.test'), counted: false }, held('b@x.test')], [])
+    const entries = await store.list({ state: 'held' }, 10)
+    assert.deepEqual(
+      entries.map(({ address, attempts }) => [address, attempts]),
+      [
+        ['a@x.test', 0],
+        ['b@x.test', 1],
       ],
     )
   })
@@ -233,6 +251,97 @@ function keepsDsn(open: OpenStore): void {
       [none, false],
     ])
   })
+}
+
+function reroutes(open: OpenStore): void {
+  test('a changed route is no attempt, is claimed by its new name, and is told until an attempt counts', async (t) => {
+    const { store, reopen } = await open(t)
+    const first = only(await store.add(newMessage(1, THREE), LEASE))
+    assert.deepEqual(first.recipients[0], { ...first.recipients[0], reroutes: 0, isRerouted: false })
+    const settlements = [rerouted('a@x.test', OTHER_ROUTE, NOW + 5), delivered('b@x.test')]
+    assert.equal(await store.settle(first, settlements, []), true)
+    const again = await reopen()
+    assert.deepEqual(addressesOf(only(await again.claim(claimAt(NOW)))), ['c@x.test'])
+    const moved = only(await again.claim(claimAt(NOW + 5)))
+    assert.deepEqual([moved.route, moved.message, moved.origin], [OTHER_ROUTE, messageId(1), first.origin])
+    assert.deepEqual(facts(moved), [['a@x.test', 0, 1, true]])
+    await again.settle(moved, [deferred('a@x.test', NOW + 6, false)], [])
+    const waited = only(await again.claim(claimAt(NOW + 6)))
+    assert.deepEqual(facts(waited), [['a@x.test', 0, 1, true]])
+    await again.settle(waited, [deferred('a@x.test', NOW + 7)], [])
+    assert.deepEqual(facts(only(await again.claim(claimAt(NOW + 7)))), [['a@x.test', 1, 1, false]])
+  })
+}
+
+function mergesRoutes(open: OpenStore): void {
+  for (const [what, hold] of [
+    ['due', null],
+    ['held', 'why'],
+  ] as const) {
+    test(`a changed route that leads to where the same address is ${what} leaves one of the two`, async (t) => {
+      const { store } = await open(t)
+      const recipients = [to('a@x.test'), to('a@x.test', OTHER_ROUTE, hold), to('b@x.test')]
+      const deliveries = await store.add(newMessage(1, { recipients }), LEASE)
+      const leaving = deliveries.find(({ route }) => route !== OTHER_ROUTE) as Delivery
+      const settlements = [rerouted('a@x.test', OTHER_ROUTE), rerouted('b@x.test', OTHER_ROUTE)]
+      assert.equal(await store.settle(leaving, settlements, []), true)
+      const entries = await store.list({}, 10)
+      assert.deepEqual(
+        entries.map(({ address, route, state }) => [address, route, state]),
+        [
+          ['a@x.test', OTHER_ROUTE, what],
+          ['b@x.test', OTHER_ROUTE, 'due'],
+        ],
+      )
+      const { messages, due, held: onHold } = await store.counts()
+      const isHeld = hold !== null
+      assert.deepEqual([messages, due, onHold], [1, isHeld ? 1 : 2, isHeld ? 1 : 0])
+    })
+  }
+
+  test('what was delivered there does not stand in the way of a changed route', async (t) => {
+    const { store } = await open(t)
+    const recipients = [to('a@x.test'), to('a@x.test', OTHER_ROUTE)]
+    const [first, second] = await store.add(newMessage(1, { recipients }), LEASE)
+    await store.settle(second as Delivery, [delivered('a@x.test')], [])
+    await store.settle(first as Delivery, [rerouted('a@x.test', OTHER_ROUTE)], [])
+    const moved = only(await store.claim(claimAt(NOW)))
+    assert.deepEqual([moved.route, addressesOf(moved)], [OTHER_ROUTE, ['a@x.test']])
+    assert.equal(await store.settle(moved, [delivered('a@x.test')], []), true)
+    assert.equal((await store.counts()).messages, 0)
+  })
+
+  test('whoever has lost the lease changes no route', async (t) => {
+    const { store } = await open(t)
+    const delivery = only(await store.add(newMessage(1), LEASE))
+    await store.release([delivery])
+    assert.equal(await store.settle(delivery, [rerouted('rcpt@example.test', OTHER_ROUTE)], []), false)
+    assert.equal(only(await store.claim(claimAt(NOW))).route, ROUTE)
+  })
+
+  test('that an operator let it go from hold comes with every claim', async (t) => {
+    const { store } = await open(t)
+    const recipients = [to('a@x.test', undefined, 'why'), to('b@x.test')]
+    await store.add(newMessage(1, { recipients }), null)
+    await store.unhold({ to: 'a@x.test' }, NOW, 1000)
+    const { recipients: claimed } = only(await store.claim(claimAt(NOW)))
+    assert.deepEqual(
+      claimed.map(({ address, isReleased }) => [address, isReleased]),
+      [
+        ['a@x.test', true],
+        ['b@x.test', false],
+      ],
+    )
+  })
+}
+
+function facts({ recipients }: Delivery) {
+  return recipients.map(({ address, attempts, reroutes: times, isRerouted }) => [
+    address,
+    attempts,
+    times,
+    isRerouted,
+  ])
 }
 
 async function states(store: QueueStore): Promise<Record<string, string>> {

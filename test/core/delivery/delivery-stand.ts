@@ -5,9 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
-import { DELIVERY_PACE, Deliverer, type DeliveryPace } from '../../../core/delivery/deliverer.ts'
+import {
+  DELIVERY_PACE,
+  Deliverer,
+  type DelivererOptions,
+  type DeliveryPace,
+} from '../../../core/delivery/deliverer.ts'
 import { createNextHops, type NextHops } from '../../../core/delivery/next-hops.ts'
 import { Notices, type NoticesOptions, type RouteNotice } from '../../../core/delivery/notices.ts'
+import {
+  type DeliveryPolicy,
+  NO_POLICY,
+  type Ruling,
+  type SettledWork,
+} from '../../../core/delivery/policy.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
@@ -15,7 +26,7 @@ import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
 import { type Keeper, startKeeper } from '../../../core/queue/keeper.ts'
 import { Queue } from '../../../core/queue/queue.ts'
-import type { NewMessage, QueueEntry, QueueStore } from '../../../core/queue/queue-store.ts'
+import type { Delivery, NewMessage, QueueEntry, QueueStore } from '../../../core/queue/queue-store.ts'
 import { until } from './until.ts'
 
 export interface StandOptions {
@@ -37,6 +48,8 @@ export interface StandOptions {
   readonly workers?: number
   /** Where notices go; nowhere unless told, so that what fails is held. */
   readonly routeNotice?: RouteNotice
+  /** Decides before each attempt. */
+  readonly decide?: (delivery: Delivery) => Promise<Ruling>
 }
 
 export interface LogLine extends LogFields {
@@ -49,6 +62,8 @@ export interface Stand {
   /** The real one. */
   readonly store: QueueStore
   readonly attempts: Attempted[]
+  /** What listeners heard. */
+  readonly heard: SettledWork[]
   readonly lines: LogLine[]
   /** Accepts a message and hands it over, as a session does. */
   accept(route: string, recipients: readonly string[], text?: string): Promise<string>
@@ -73,14 +88,15 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const keeper = options.keeper ?? (await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath: rethrow }))
   const store = keeper.queue
   const queue = new Queue(options.store?.(store) ?? store, { retryMs, leaseMs }, OWNER, clock)
-  const [attempts, lines]: [Attempted[], LogLine[]] = [[], []]
+  const [attempts, heard, lines]: [Attempted[], SettledWork[], LogLine[]] = [[], [], []]
   const log = collecting(lines)
   const notices = noticesOf({ route: routeNotice, newId: queue.newId, clock, log })
   const given = { queue, leaseMs, maxConnections, clock, log, notices }
   const deliverer = new Deliverer({
     ...given,
     next: { hostname: 'mx.postern.test', nextHops: options.nextHops ?? nameless() },
-    observer: { attempted: (attempt) => attempts.push(attempt) },
+    ...listening(attempts, heard),
+    policy: policyOf(options),
     pace: paceOf(options),
     workers: options.workers ?? 1,
   })
@@ -95,6 +111,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     deliverer,
     store,
     attempts,
+    heard,
     lines,
     async accept(route, recipients, text = TEXT) {
       const message = messageOf(queue.newId(), expireMs, route, recipients, text)
@@ -116,11 +133,25 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
       return message.id
     },
     entries,
-    settled: (withinMs = 20_000) =>
-      until(
-        async () => (await entries()).every(({ state }) => state !== 'due') && deliverer.inHand === 0,
-        withinMs,
-      ),
+    settled: (withinMs = 20_000) => until(async () => isSettled(await entries(), deliverer), withinMs),
+  }
+}
+
+function isSettled(entries: readonly QueueEntry[], { inHand }: Deliverer): boolean {
+  return entries.every(({ state }) => state !== 'due') && inHand === 0
+}
+
+function policyOf({ decide }: StandOptions): DeliveryPolicy {
+  return decide === undefined ? NO_POLICY : { isAsked: () => true, decide }
+}
+
+function listening(
+  attempts: Attempted[],
+  heard: SettledWork[],
+): Pick<DelivererOptions, 'observer' | 'listener'> {
+  return {
+    observer: { attempted: (attempt) => attempts.push(attempt) },
+    listener: { settled: (work) => heard.push(work) },
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PluginPanel } from '../../../core/hooks/plugin-panel.ts'
 import { type HookOutcome, HookRunner } from '../../../core/hooks/runner.ts'
-import type { HookName } from '../../../core/mail/hook-events.ts'
+import type { DeliverEvent, HookName } from '../../../core/mail/hook-events.ts'
 import type { Client, Session } from '../../../core/mail/session.ts'
 import { type Decision, DecisionRecords, type SessionRecord } from '../../../core/observe/decision-record.ts'
 import { silentLog } from '../../../core/observe/log.ts'
@@ -156,6 +156,25 @@ for (const [hook, answer, code] of [
     assert.equal(outcome.refusal.disconnect, kind === 'disconnect')
   })
 }
+
+test('a refusal that nobody hears keeps its status and its reference, and says for how long', async () => {
+  const refusal = { kind: 'defer', status: '4.7.0', text: 'x', code: '', facts: {}, waitSeconds: 5 } as const
+  for (const [answer, expected] of [
+    [reject('5.7.1', 'x'), { code: 0, status: '5.7.1', text: 'x', disconnect: false }],
+    [
+      { ...pass(), refusal },
+      { code: 0, status: '4.7.0', text: 'x', disconnect: false, waitSeconds: 5 },
+    ],
+  ] as const) {
+    const panel = new TestPanel([{ name: 'a', hooks: { deliver: () => answer } }])
+    const record = new DecisionRecords(10, Infinity, clock).open('q_x', client)
+    const event = {} as DeliverEvent
+    const said = await new HookRunner(panel, clock.monotonic, silentLog).ask('deliver', event, null, record)
+    const { reference, ...rest } = said.refusal ?? { reference: '' }
+    assert.match(reference, /^r_[a-z]{8}$/)
+    assert.deepEqual(rest, { plugin: 'a', ...expected })
+  }
+})
 
 test('the class of the status follows the reply code (RFC 3463 §2)', async () => {
   const plugin: TestPlugin = { name: 'a', hooks: { mail: () => defer('5.7.1', 'x') } }

@@ -112,6 +112,6 @@ test('a new database has what cannot be changed later', async (t) => {
     ['page_size', 'auto_vacuum', 'journal_mode', 'synchronous', 'wal_autocheckpoint', 'user_version'].map(
       pragma,
     ),
-    [8192, 2, 'wal', 2, 0, 2],
+    [8192, 2, 'wal', 2, 0, 3],
   )
 })

@@ -15,6 +15,7 @@ import {
   newMessage,
   OTHER_ROUTE,
   ROUTE,
+  rerouted,
   to,
 } from '../../conformance/queue-store/fixture.ts'
 import { add, openService, run } from './batch.ts'
@@ -34,7 +35,7 @@ interface Life {
   now: number
 }
 
-const settlement = fc.constantFrom('delivered', 'held', 'deferred', 'none')
+const settlement = fc.constantFrom('delivered', 'held', 'deferred', 'rerouted', 'none')
 
 const steps = fc.oneof(
   fc.record({
@@ -89,7 +90,7 @@ function live(state: Life, step: Step): void {
       const recipients = [
         to('a@x.test', ROUTE, step.hold ? 'why' : null),
         to('b@x.test'),
-        to('c@y.test', OTHER_ROUTE),
+        to('a@x.test', OTHER_ROUTE),
       ]
       const outcome = add(service, newMessage(step.number, { recipients }), step.leased ? LEASE : null)
       if ('value' in outcome) inHand.push(...(outcome.value as Delivery[]))
@@ -110,6 +111,8 @@ function live(state: Life, step: Step): void {
         const end = step.ends[i % 2]
         if (end === 'delivered') return [delivered(address)]
         if (end === 'held') return [held(address)]
+        if (end === 'rerouted')
+          return [rerouted(address, lease.route === ROUTE ? OTHER_ROUTE : ROUTE, state.now)]
         return end === 'deferred' ? [deferred(address, state.now + 1000)] : []
       })
       run(service, [{ name: 'settle', arguments: { lease, settlements, notices: [] } }])

@@ -40,7 +40,15 @@ test('a database of version 1 is brought to this one with everything that is owe
   const claimed = only(await keeper.queue.claim(claimAt(NOW)))
   assert.deepEqual(claimed.dsn, { ret: null, envid: null })
   assert.deepEqual(claimed.recipients, [
-    { address: 'due@x.test', attempts: 3, dsn: { notify: null, orcpt: null }, isDelayTold: false },
+    {
+      address: 'due@x.test',
+      attempts: 3,
+      dsn: { notify: null, orcpt: null },
+      isDelayTold: false,
+      reroutes: 0,
+      isRerouted: false,
+      isReleased: false,
+    },
   ])
   assert.ok(claimed.fence > 42)
   const settlement = { address: 'due@x.test', result: 'bounced', detail: 'expired' } as const

@@ -20,8 +20,10 @@ class FakeClock implements Clock {
   }
 }
 
+const NEVER_MOVED = { reroutes: 0, isRerouted: false, isReleased: false }
+
 function owed(address: string, attempts: number): OwedRecipient {
-  return { address, attempts, dsn: NO_DSN_RECIPIENT, isDelayTold: false }
+  return { address, attempts, dsn: NO_DSN_RECIPIENT, isDelayTold: false, ...NEVER_MOVED }
 }
 
 const DELIVERY: Delivery = {
@@ -34,6 +36,7 @@ const DELIVERY: Delivery = {
   acceptedAt: NOW,
   expiresAt: NOW + 5 * DAY,
   sizeBytes: 10,
+  origin: { kind: 'internal', what: 'test', tags: [] },
   dsn: NO_DSN_ENVELOPE,
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { DisconnectTold } from '../../../core/mail/hook-events.ts'
 import { defer, disconnect, fault, pass, reject, type TestPlugin } from './panel.ts'
 import { relayControl, TestServer } from './test-server.ts'
 
@@ -194,6 +195,24 @@ test('every session has one line at its end, every message and every refusal one
     by: 'quit',
   })
   assert.deepEqual(server.smtp.counters, { sessions: 1, accepted: 1, refused: 1 })
+})
+
+test('the end of a session is told to who listens, with what came of it', async () => {
+  const listening: TestPlugin = { name: 'listening', hooks: { tell: () => pass() } }
+  const server = await TestServer.start({ plugins: [listening, relayControl] })
+  const client = await server.greeted()
+  await client.send('a@client.example', TO, 'x')
+  await client.ask('QUIT')
+  await client.closed()
+  await server.stop()
+  const [told, ...others] = server.panel.events.filter(({ hook }) => hook === 'tell')
+  assert.ok(told !== undefined && others.length === 0)
+  const { session, durationMs, ...rest } = told.event as DisconnectTold
+  assert.deepEqual(rest, { type: 'disconnected', by: 'quit', accepted: 1, refused: 0 })
+  assert.deepEqual([session.hello?.name, typeof durationMs], ['client.example', 'number'])
+  assert.ok(
+    server.records.find(session.id)?.entries.some((entry) => 'hook' in entry && entry.hook === 'tell'),
+  )
 })
 
 test('the record of a session tells its whole way, and the queue id finds it', async () => {

@@ -2,6 +2,7 @@
 
 import { createServer, type Server } from 'node:net'
 import { HookRunner } from '../../../core/hooks/runner.ts'
+import { Teller } from '../../../core/hooks/teller.ts'
 import type { Content, StoredContent } from '../../../core/mail/message.ts'
 import { DecisionRecords } from '../../../core/observe/decision-record.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
@@ -85,13 +86,15 @@ export class TestServer {
     this.panel = new TestPanel(options.plugins ?? [relayControl])
     this.records = new DecisionRecords(1_000, Infinity, clock)
     let messages = 0
+    const hooks = new HookRunner(this.panel, clock.monotonic, silentLog)
     const parts: SmtpParts = {
       policy: {
         settings: { ...SETTINGS, ...options.settings, limits: { ...LIMITS, ...options.limits } },
-        hooks: new HookRunner(this.panel, clock.monotonic, silentLog),
+        hooks,
         tls: options.tls ?? null,
         credentials: options.credentials ?? null,
       },
+      teller: new Teller({ hooks: () => hooks, log: silentLog }),
       records: this.records,
       accepting: { accept: (message) => this.#accept(message) },
       spool: this.spool,

@@ -1,12 +1,12 @@
 /** Every answer, action and failure of a plugin at every hook, on the wire and in what becomes of the message. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Decision, RecordedSession } from '../../../core/admin/control.ts'
+import type { Decision, QueueEntry, RecordedSession } from '../../../core/admin/control.ts'
 import { HOOK_NAMES, type HookName } from '../../../core/mail/hook-events.ts'
 import type { FakeRemote } from '../../support/fake-remote.ts'
 import { until } from '../../support/until.ts'
 import { CONFLICTS, type Refused, ROWS, type Row, type Taken, WORDS, type Word } from './rows.ts'
-import { EVERYBODY, type Heard, inWords, type Orders, type PluginName, Stage } from './stage.ts'
+import { EVERYBODY, type Heard, inWords, type Orders, type PluginName, Stage, senderOf } from './stage.ts'
 
 const REFUSED = /^(\d{3} [45]\.\d+\.\d+) .+ \((r_[a-z]{8})\)$/
 const TAKEN = /^250 2\.0\.0 Queued as (q_[a-z0-9]{12})$/
@@ -35,8 +35,7 @@ for (const { hook, word, row } of CELLS)
   test(`${hook}: ${word}`, async () => {
     const orders = { [hook]: orderOf(word, row) }
     const { session, reply } = await play(orders, row)
-    const decision = decisions(session).find((one) => one.hook === hook && one.plugin === actorOf(word))
-    assert.ok(decision !== undefined, 'the record has what the plugin said')
+    const decision = await decided(session, hook, word, row)
     assertRecorded(decision, word, row)
     if (row.outcome.refusedAt !== null && decision.answer !== 'none')
       assert.ok(reply.endsWith(`(${decision.reference})`), 'the client has the reference of the decision')
@@ -87,7 +86,7 @@ async function play(
   // Of several recipients the last one is who gets a copy.
   const key =
     outcome.refusedAt === null
-      ? await assertTaken(heard, outcome, to.at(-1) ?? '')
+      ? await assertTaken(heard, outcome, to.at(-1) ?? '', senderOf(orders))
       : assertRefused(heard, outcome)
   const session = await stage.gateway.control.explain(key)
   assert.ok(session !== null, `${key} is explained`)
@@ -107,12 +106,19 @@ function assertRefused({ reply, isOpen }: Heard, outcome: Refused): string {
 }
 
 /** The queue id. */
-async function assertTaken({ reply, isOpen }: Heard, outcome: Taken, to: string): Promise<string> {
+async function assertTaken(
+  { reply, isOpen }: Heard,
+  outcome: Taken,
+  to: string,
+  sender: string,
+): Promise<string> {
   const [, id = ''] = TAKEN.exec(reply) ?? []
   assert.notEqual(id, '', reply)
   assert.ok(isOpen, 'the connection stays')
   if (outcome.isDiscarded) await assertDiscarded(id)
   else if (outcome.held !== undefined) await assertHeld(id, outcome.held, to)
+  else if (outcome.putOff !== undefined) await assertPutOff(id, outcome.putOff)
+  else if (outcome.bounced !== undefined) await assertBounced(outcome.bounced, sender)
   else if (outcome.lifeSeconds !== undefined || outcome.tags !== undefined) await assertQueued(id, outcome)
   else await assertDelivered(id, outcome, to)
   return id
@@ -134,8 +140,34 @@ async function assertDiscarded(id: string): Promise<void> {
   discardedIds.push(id)
 }
 
+async function assertPutOff(id: string, status: string): Promise<void> {
+  const [entry, ...others] = await ruledEntries(id)
+  assert.equal(others.length, 0)
+  assert.deepEqual([entry?.state, entry?.attempts], ['due', 0])
+  assert.ok(entry?.detail.startsWith(`${status} `), entry?.detail)
+  assert.ok((entry?.dueAt ?? 0) > Date.now(), 'it waits')
+}
+
+async function assertBounced(status: string, sender: string): Promise<void> {
+  const notice = () => stage.home.accepted.find(({ recipients }) => recipients.includes(sender))
+  await until(() => notice() !== undefined, `a notice to ${sender}`)
+  const { reversePath, content } = notice() ?? assert.fail()
+  assert.equal(reversePath, '')
+  assert.match(content.toString('latin1'), new RegExp(`^Action: failed\\r\\nStatus: ${status}\\r$`, 'm'))
+}
+
+/** Entries of a message when it has been decided what becomes of them: before an attempt that is later than the 250. */
+async function ruledEntries(id: string): Promise<readonly QueueEntry[]> {
+  let entries: readonly QueueEntry[] = []
+  await until(async () => {
+    entries = await stage.gateway.control.queueList({ message: id }, 10)
+    return entries.every(({ leased, detail }) => !leased && detail !== '')
+  }, `the entries of ${id}`)
+  return entries
+}
+
 async function assertHeld(id: string, reason: string, whose: string): Promise<void> {
-  const entries = await stage.gateway.control.queueList({ message: id }, 10)
+  const entries = await ruledEntries(id)
   assert.deepEqual(
     entries.map(({ address, state, detail }) => [address, state, detail]),
     [[whose, 'held', reason]],
@@ -171,12 +203,35 @@ function assertRecorded(decision: Decision, word: Word, { outcome }: Row): void 
   assert.equal(decision.fault?.kind ?? null, outcome.fault ?? null)
   if (outcome.fault !== undefined) return
   const [kind] = word.split(' ')
-  const isRefusal = kind === 'reject' || kind === 'defer' || kind === 'disconnect'
-  assert.equal(decision.answer, isRefusal ? kind : 'none')
+  const isRefusal = kind === 'reject' || kind === 'defer' || kind === 'wait' || kind === 'disconnect'
+  assert.equal(decision.answer, kind === 'wait' ? 'defer' : isRefusal ? kind : 'none')
   if (kind === 'pass') assert.equal(decision.code, 'PASSED')
   const done = decision.actions.map((action) => action.kind)
   const isAction = !isRefusal && kind !== 'none' && kind !== 'pass'
   assert.deepEqual(done, isAction ? [kind === 'accept' ? 'auth.accept' : kind] : [])
+}
+
+/** What a plugin said; after an attempt that is later than the message, and it is told of the end of the session too. */
+async function decided(session: RecordedSession, hook: HookName, word: Word, row: Row): Promise<Decision> {
+  const plugin = actorOf(word)
+  let decision: Decision | undefined
+  await until(async () => {
+    const known = await stage.gateway.control.explain(session.id)
+    decision = decisions(known ?? session).find(
+      (one) => one.hook === hook && one.plugin === plugin && (hook !== 'tell' || isRecorded(one, word, row)),
+    )
+    return decision !== undefined
+  }, `what ${plugin} said at ${hook}`)
+  return decision ?? assert.fail()
+}
+
+function isRecorded(decision: Decision, word: Word, row: Row): boolean {
+  try {
+    assertRecorded(decision, word, row)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function decisions({ entries }: RecordedSession): readonly Decision[] {

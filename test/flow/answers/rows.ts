@@ -55,6 +55,10 @@ export interface Taken {
   /** The reason of the hold. */
   readonly held?: string
   readonly isDiscarded?: true
+  /** Not attempted, and asked again; the enhanced status of why. */
+  readonly putOff?: string
+  /** Given up, and the sender was told with this status. */
+  readonly bounced?: string
   /** Put off by the next server; this is what the queue has of it. */
   readonly lifeSeconds?: number
   readonly tags?: readonly string[]
@@ -105,10 +109,28 @@ function failing(hook: HookName, deferred: Row, row: Omit<Row, 'outcome'> = {}) 
   } as { readonly [word in `${Failure} ${OnError}`]: Row }
 }
 
+/** Rows of a hook that comes after everything: a failure changes nothing, whatever `onError` says. */
+function unheard() {
+  const rows = (['throw', 'invalid-answer', 'denied'] as const).flatMap((fault) =>
+    // A hold is what the plugin without permissions tries, and nobody may hold there.
+    ON_ERROR.map((onError) => [
+      `${fault} ${onError}`,
+      taken({ fault: fault === 'denied' ? 'invalid-answer' : fault }),
+    ]),
+  )
+  return Object.fromEntries(rows) as { readonly [word in `${Failure} ${OnError}`]: Row }
+}
+
 /** An answer or an action the hook does not have: the whole answer is a failure. */
 const foreignTo = (place: Place, reply = '451 4.3.0'): Row =>
   refused(place, reply, { fault: 'invalid-answer' })
-const FOREIGN = { mail: foreignTo('mail'), rcpt: foreignTo('rcpt'), dot: foreignTo('dot') } as const
+const FOREIGN = {
+  mail: foreignTo('mail'),
+  rcpt: foreignTo('rcpt'),
+  dot: foreignTo('dot'),
+  deliver: taken({ putOff: '4.3.0', fault: 'invalid-answer' }),
+  tell: taken({ fault: 'invalid-answer' }),
+} as const
 const FOREIGN_AT_AUTH = foreignTo('auth', '454 4.7.0')
 
 export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row } } = {
@@ -119,6 +141,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('connect', '421 4.7.1', { closes: true }),
     disconnect: refused('connect', '421 4.7.0', { closes: true }),
     'disconnect for good': refused('connect', '554 5.7.0', { closes: true }),
+    wait: FOREIGN.mail,
     accept: FOREIGN.mail,
     hold: HELD,
     discard: FOREIGN.mail,
@@ -138,6 +161,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('helo', '450 4.7.1'),
     disconnect: refused('helo', '421 4.7.0', { closes: true }),
     'disconnect for good': refused('helo', '554 5.7.0', { closes: true }),
+    wait: FOREIGN.mail,
     accept: FOREIGN.mail,
     hold: HELD,
     discard: FOREIGN.mail,
@@ -157,6 +181,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('auth', '454 4.7.1'),
     disconnect: refused('auth', '421 4.7.0', { closes: true }),
     'disconnect for good': refused('auth', '554 5.7.0', { closes: true }),
+    wait: FOREIGN_AT_AUTH,
     accept: taken({ identity: 'anna@example.test' }),
     hold: { ...HELD, ...BESIDE },
     discard: FOREIGN_AT_AUTH,
@@ -176,6 +201,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('mail', '451 4.7.1'),
     disconnect: refused('mail', '421 4.7.0', { closes: true }),
     'disconnect for good': refused('mail', '554 5.7.0', { closes: true }),
+    wait: FOREIGN.mail,
     accept: FOREIGN.mail,
     hold: HELD,
     discard: DISCARDED,
@@ -195,6 +221,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('rcpt', '450 4.7.1'),
     disconnect: refused('rcpt', '421 4.7.0', { closes: true }),
     'disconnect for good': refused('rcpt', '554 5.7.0', { closes: true }),
+    wait: FOREIGN.rcpt,
     accept: FOREIGN.rcpt,
     hold: HELD,
     discard: DISCARDED,
@@ -214,6 +241,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('dot', '451 4.7.1'),
     disconnect: refused('dot', '421 4.7.0', { closes: true }),
     'disconnect for good': refused('dot', '554 5.7.0', { closes: true }),
+    wait: FOREIGN.dot,
     accept: FOREIGN.dot,
     hold: HELD,
     discard: DISCARDED,
@@ -233,6 +261,7 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     defer: refused('dot', '451 4.7.1'),
     disconnect: FOREIGN.dot,
     'disconnect for good': FOREIGN.dot,
+    wait: FOREIGN.dot,
     accept: FOREIGN.dot,
     hold: HELD,
     discard: DISCARDED,
@@ -244,6 +273,47 @@ export const ROWS: { readonly [hook in HookName]: { readonly [word in Word]: Row
     'route.set': taken({ to: 'first' }),
     'auth.accept': FOREIGN.dot,
     ...failing('queue', refused('dot', '451 4.3.0')),
+  },
+  deliver: {
+    none: taken(),
+    pass: taken(),
+    reject: taken({ bounced: '5.7.1' }),
+    defer: taken({ putOff: '4.7.1' }),
+    wait: taken({ putOff: '4.7.0' }),
+    disconnect: FOREIGN.deliver,
+    'disconnect for good': FOREIGN.deliver,
+    accept: FOREIGN.deliver,
+    hold: HELD,
+    discard: FOREIGN.deliver,
+    tag: FOREIGN.deliver,
+    expire: FOREIGN.deliver,
+    'header.add': FOREIGN.deliver,
+    'header.remove': FOREIGN.deliver,
+    'relay.grant': FOREIGN.deliver,
+    'route.set': taken({ to: 'first' }),
+    'auth.accept': FOREIGN.deliver,
+    ...failing('deliver', taken({ putOff: '4.3.0' })),
+  },
+  // Nobody waits for an answer any more.
+  tell: {
+    none: taken(),
+    pass: taken(),
+    reject: FOREIGN.tell,
+    defer: FOREIGN.tell,
+    wait: FOREIGN.tell,
+    disconnect: FOREIGN.tell,
+    'disconnect for good': FOREIGN.tell,
+    accept: FOREIGN.tell,
+    hold: FOREIGN.tell,
+    discard: FOREIGN.tell,
+    tag: FOREIGN.tell,
+    expire: FOREIGN.tell,
+    'header.add': FOREIGN.tell,
+    'header.remove': FOREIGN.tell,
+    'relay.grant': FOREIGN.tell,
+    'route.set': FOREIGN.tell,
+    'auth.accept': FOREIGN.tell,
+    ...unheard(),
   },
 }
 

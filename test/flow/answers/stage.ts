@@ -128,7 +128,6 @@ export class Stage implements AsyncDisposable {
     recipients: readonly string[],
   ): Promise<Omit<Heard, 'isOpen'>> {
     const { helo, auth } = orders
-    const sender = (['mail', 'data', 'queue'] as const).flatMap((hook) => inWords(hook, orders[hook]) || [])
     const steps: readonly (readonly [Place, () => Promise<string>])[] = [
       ['connect', () => client.reply()],
       [
@@ -136,7 +135,7 @@ export class Stage implements AsyncDisposable {
         () => client.ask(`EHLO ${[inWords('helo', helo), 'client.example'].filter(Boolean).join('.')}`),
       ],
       ...(auth === undefined ? [] : [['auth', () => client.ask(signIn(inWords('auth', auth)))] as const]),
-      ['mail', () => client.ask(`MAIL FROM:<${sender.join('.') || 'anybody'}@client.example>`)],
+      ['mail', () => client.ask(`MAIL FROM:<${senderOf(orders)}>`)],
       ...recipients.map((address) => ['rcpt', () => client.ask(`RCPT TO:<${address}>`)] as const),
       ['dot', () => client.expect('354', 'DATA').then(() => client.ask(`${CONTENT}\r\n.`))],
     ]
@@ -147,6 +146,13 @@ export class Stage implements AsyncDisposable {
     }
     return { refusedAt: null, reply }
   }
+}
+
+/** The reverse-path, which has the orders of every hook that sees it. */
+export function senderOf(orders: Orders): string {
+  const hooks = ['mail', 'data', 'queue', 'deliver', 'tell'] as const
+  const words = hooks.flatMap((hook) => inWords(hook, orders[hook]) || [])
+  return `${words.join('.') || 'anybody'}@client.example`
 }
 
 /** Orders as the plugins read them: `rcpt-one-reject.rcpt-two-hold`; '' without any. */
