@@ -3,6 +3,7 @@
 #   w1  accepts and discards
 #   w2  durable queue, everything relayed to 127.0.0.1:SINK_PORT
 #   w3  allow-list of 10 001 recipients, one field added, one regular expression over the body, then discards
+# WORKERS in the environment: how many processes serve, 1 unless told otherwise.
 # In all three every shipped plugin and one filter run in the sandbox on every hook, and decisions are recorded.
 set -euo pipefail
 mode=${1:?MODE: w1, w2 or w3} port=${2:?PORT} sink=${3:-2600}
@@ -33,6 +34,7 @@ outbound: { route: "$deliver" }
 store: { kind: local, directory: ./store }
 admin: { socket: ./store/control.sock, http: off }
 limits: off
+workers: ${WORKERS:-1}
 plugins:
   - { name: relay-control }
   - { name: recipients${recipients:+, config: $recipients} }

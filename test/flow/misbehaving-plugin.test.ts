@@ -9,6 +9,7 @@ import type { Decision } from '../../core/admin/control.ts'
 import { fixturePlugin, Gateway } from '../support/gateway.ts'
 import { message } from '../support/message-bytes.ts'
 import type { RawClient } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 
 /** Local parts that make the plugin do what they say. */
 const DEEDS = ['throw', 'loop', 'dictionary', 'uninterruptible', 'process', 'require', 'import']
@@ -112,8 +113,9 @@ for (const deed of DEEDS) {
     assertBounds(t, slowestMs)
     assert.equal(await gateway.workerPid(), workerPid)
     const reference = REFERENCE.exec(reply)?.[1] ?? ''
-    const line = gateway.logged('refused').find((refused) => refused['reference'] === reference)
-    assert.deepEqual([line?.['plugin'], line?.['hook']], ['misbehaving', 'rcpt'])
+    const line = () => gateway.logged('refused').find((refused) => refused['reference'] === reference)
+    await until(() => line() !== undefined, 'the line of the log')
+    assert.deepEqual([line()?.['plugin'], line()?.['hook']], ['misbehaving', 'rcpt'])
     const { failures } = await recorded(gateway, reference)
     assert.deepEqual(
       failures.map(({ plugin, hook, reference: told }) => ({ plugin, hook, told })),

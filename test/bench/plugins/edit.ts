@@ -18,6 +18,7 @@ export default definePlugin({
   hooks: {
     connect() {},
     helo() {},
+    auth() {},
     mail() {},
     rcpt() {},
     data(_event, { headers, body }, { addField, searchBody }) {
@@ -25,6 +26,8 @@ export default definePlugin({
       return searchBody ? search((index) => body.chunk(index)) : undefined
     },
     queue() {},
+    deliver() {},
+    tell() {},
   },
 })
 
