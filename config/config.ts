@@ -32,6 +32,8 @@ export interface Config {
   readonly admin: { readonly socket: string; readonly http: HostPort | null }
   readonly plugins: readonly PluginConfig[]
   readonly lookups: Readonly<Record<string, LookupConfig>>
+  /** Values by name, for plugins to use without seeing them. */
+  readonly secrets: Readonly<Record<string, string>>
   readonly record: { readonly sessions: number; readonly bytes: number }
   readonly log: { readonly level: LogLevel }
   readonly stopTimeoutMs: number

@@ -19,7 +19,8 @@ export function findConflicts(settings: unknown, folder: string): readonly Findi
   return [
     ...domainFindings(settings['domains']),
     ...passwordFindings(settings),
-    ...lookupFindings(settings['lookups']),
+    ...nameFindings(settings['lookups'], 'lookups', 'a lookup', 'allowed-recipients'),
+    ...nameFindings(settings['secrets'], 'secrets', 'a secret', 'api-key'),
     ...listenerFindings(settings),
     ...submissionFindings(settings),
     ...pluginFindings(settings['plugins']),
@@ -88,16 +89,16 @@ function destinations({ domains, outbound }: Group): { path: SettingPath; text: 
   return [...ours, others].flatMap(({ path, text }) => (typeof text === 'string' ? [{ path, text }] : []))
 }
 
-function lookupFindings(lookups: unknown): Finding[] {
-  const names = isGroup(lookups) ? Object.keys(lookups) : []
+function nameFindings(group: unknown, setting: string, what: string, example: string): Finding[] {
+  const names = isGroup(group) ? Object.keys(group) : []
   return names
     .filter((name) => !isName(name))
     .map((name) => ({
-      path: ['lookups', name],
+      path: [setting, name],
       mark: 'name',
       code: 'P1132',
-      message: `${quoted(name)} is not a name for a lookup.`,
-      remedy: 'use small letters, digits and hyphens, such as allowed-recipients',
+      message: `${quoted(name)} is not a name for ${what}.`,
+      remedy: `use small letters, digits and hyphens, such as ${example}`,
     }))
 }
 

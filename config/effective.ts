@@ -78,6 +78,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     },
     plugins: settings.plugins.map((plugin, i) => toPlugin(plugin, surroundings, i)),
     lookups: toLookups(settings.lookups, folder),
+    secrets: withoutPrototype(settings.secrets) as Config['secrets'],
     record: { sessions: settings.record.sessions, bytes: sizeBytes(settings.record.bytes) },
     log: { level: settings.log.level },
     stopTimeoutMs: durationMs(settings.stopTimeout),

@@ -25,6 +25,7 @@ export interface Format {
   readonly misfit: (text: string) => Misfit | null
 }
 
+const MIN_SECRET_CHARS = 8
 const DURATIONS = 'a duration such as 250ms, 60s, 5m, 2h or 5d'
 const SCHEMES = ['smtp', 'smtps', 'lmtp', 'lmtp+unix', 'mx', 'maildir', 'discard']
 const DESTINATIONS =
@@ -96,6 +97,15 @@ export const FORMATS = {
       const parsed = parseMailbox(text)
       return typeof parsed === 'string' ? { code: 'P1131', reason: parsed } : null
     },
+  },
+  secret: {
+    expected: 'a secret of at least 8 characters, as a reference',
+    example: '${env:API_KEY}',
+    // What comes back from servers is masked by its value, which a short one would garble.
+    misfit: (text) =>
+      text.length >= MIN_SECRET_CHARS
+        ? null
+        : { code: 'P1107', reason: null, sentence: `a secret has at least ${MIN_SECRET_CHARS} characters` },
   },
   name: {
     expected: 'a name of small letters, digits and hyphens',

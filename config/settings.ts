@@ -304,8 +304,14 @@ export const SETTINGS = {
       notBuilt: { remedy: 'remove it, and let the next server (outbound.route) set the pace' },
     },
     secrets: {
-      description: 'Secrets plugins may use by name.',
-      notBuilt: { remedy: 'write ${env:NAME} or ${file:PATH} in the setting that needs the secret' },
+      description: 'Secrets plugins may use by name, without seeing them.',
+      type: 'object',
+      default: {},
+      additionalProperties: {
+        type: 'string',
+        format: 'secret',
+        examples: ['${env:API_KEY}'],
+      },
     },
   },
 } as const

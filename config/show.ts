@@ -47,6 +47,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     },
     plugins: config.plugins.map(plugin),
     lookups: Object.fromEntries(Object.entries(config.lookups).map(([name, table]) => [name, lookup(table)])),
+    secrets: Object.fromEntries(Object.keys(config.secrets).map((name) => [name, MASK])),
     record: { ...config.record, bytes: formatSize(config.record.bytes) },
     log: config.log,
     stopTimeout: formatDuration(config.stopTimeoutMs),

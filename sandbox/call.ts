@@ -12,6 +12,8 @@ export interface Question {
   readonly fieldsJson: string
   readonly message: MessageReader | null
   readonly session: string
+  /** Number of the transaction within the session; null where the event has none. */
+  readonly transaction: number | null
   /** A password these plugins were told, '' without one: it goes into no log. */
   readonly secret: string
   readonly pluginMs: number

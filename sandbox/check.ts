@@ -1,9 +1,11 @@
 /** Checks the configured plugins as a start would: compiled, loaded into their isolates, configured. Then lets them go. */
 import type { Config } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
+import { NO_DATA } from '../core/dns/answer.ts'
 import { systemClock } from '../core/observe/clock.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import type { NameLookups } from './broker/dns.ts'
 import { openConfigured } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 
@@ -31,7 +33,7 @@ export async function inspectPlugin(
 ): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }> {
   const grant = { 'relay.grant': true, 'route.set': ['*'], credentials: true }
   const plugin = { source: { kind: 'file', path }, config: {}, grant, onError: 'defer', place: path } as const
-  const sandbox = await openUnasked({ plugins: [plugin], lookups: {} })
+  const sandbox = await openUnasked({ plugins: [plugin], lookups: {}, secrets: {} })
   if ('problems' in sandbox) return sandbox
   const [loaded] = sandbox.panel.plugins
   sandbox.close()
@@ -48,8 +50,20 @@ export async function inspectPlugin(
 
 /** A sandbox for looking at: no hook will run in it. */
 function openUnasked(config: SandboxConfig): ReturnType<typeof openConfigured> {
-  return openConfigured(config, { state: NO_STATE, clock: systemClock, log: silentLog, random: Math.random })
+  return openConfigured(config, {
+    state: NO_STATE,
+    resolver: NO_NAMES,
+    secrets: config.secrets,
+    clock: systemClock,
+    log: silentLog,
+    random: Math.random,
+  })
 }
+
+const nothing = async () => NO_DATA
+
+/** Loading looks up no name. */
+const NO_NAMES: NameLookups = { a: nothing, aaaa: nothing, mx: nothing, txt: nothing, ptr: nothing }
 
 /** Loading asks for no kept value: no hook runs. */
 const NO_STATE: StateStore = {

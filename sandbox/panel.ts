@@ -56,6 +56,7 @@ export class Panel implements PluginPanel {
       fieldsJson: seesFields ? JSON.stringify(message.headers()) : '',
       message,
       session,
+      transaction: 'transaction' in told ? told.transaction.number : null,
       secret,
       pluginMs: HOOKS[hook].pluginMs,
       chainMs,

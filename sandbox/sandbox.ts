@@ -1,9 +1,16 @@
 /** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
+import { setTimeout as sleepMs } from 'node:timers/promises'
 import type { Problem } from '../config/problem.ts'
+import { exchangeHttp } from '../core/https.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { Broker } from './broker/broker.ts'
+import type { NameLookups } from './broker/dns.ts'
+import type { HttpDoor } from './broker/http.ts'
+import { SessionNotes } from './broker/notes.ts'
+import { PluginCounters } from './broker/plugin-counters.ts'
+import type { Sleep } from './broker/timer.ts'
 import { loadPlugins } from './load.ts'
 import { Panel, type PluginUsage } from './panel.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
@@ -11,12 +18,21 @@ import { TrustDomain } from './trust-domain.ts'
 
 export interface SandboxOptions {
   readonly state: StateStore
+  readonly resolver: NameLookups
+  /** Values of `secrets`, by name. */
+  readonly secrets: Readonly<Record<string, string>>
   readonly clock: Clock
   readonly log: Log
   /** In [0, 1): seeds of the plugins' random numbers. */
   readonly random: () => number
   /** What plugins did so far, by name: counted on from there. */
   readonly usage?: Map<string, PluginUsage>
+  /** Counted on from there, and kept for the sandbox that comes after this one. */
+  readonly counters?: PluginCounters
+  readonly notes?: SessionNotes
+  /** Instead of the network and of waiting, where there is neither. */
+  readonly http?: HttpDoor
+  readonly sleep?: Sleep
 }
 
 export interface Sandbox {
@@ -31,9 +47,18 @@ export interface Sandbox {
 /** Starts a plughost and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
-  { state, clock, log, random, usage = new Map() }: SandboxOptions,
+  options: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const domain = new TrustDomain({ clock, log, random, broker: new Broker(state, tables, clock) })
+  const { clock, log, random, usage = new Map() } = options
+  const broker = new Broker({
+    counters: new PluginCounters(),
+    notes: new SessionNotes(),
+    http: exchangeHttp,
+    sleep: sleepMs,
+    ...options,
+    tables,
+  })
+  const domain = new TrustDomain({ clock, log, random, broker })
   const loading = await loadPlugins(sources, domain)
   if ('problems' in loading) {
     domain.close()

@@ -11,7 +11,7 @@ import { type LookupTables, readLookupTables } from './broker/lookup.ts'
 import { type CompiledPlugin, compilePlugin, withoutTypes } from './compile.ts'
 
 /** The part of the configuration that is about plugins. */
-export type SandboxConfig = Pick<Config, 'plugins' | 'lookups'>
+export type SandboxConfig = Pick<Config, 'plugins' | 'lookups' | 'secrets'>
 
 export interface PluginSource {
   readonly entry: PluginConfig

@@ -23,8 +23,16 @@ import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { PluginCounters } from './broker/plugin-counters.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
+import {
+  type TestRecords,
+  type TestRequest,
+  type TestResponses,
+  testDoor,
+  testResolver,
+} from './test-network.ts'
 
 export interface TestHostOptions {
   /** Path or file: URL of the plugin. */
@@ -33,6 +41,11 @@ export interface TestHostOptions {
   /** Critical permissions; everything the plugin asks for by default. */
   readonly grant?: Readonly<Record<string, unknown>>
   readonly lookups?: Readonly<Record<string, readonly string[]>>
+  /** Records by type and name, as in `MX example.test`; a name that is not there does not exist. */
+  readonly dns?: TestRecords
+  /** Responses by URL; an origin that is not there has no address. */
+  readonly http?: TestResponses
+  readonly secrets?: Readonly<Record<string, string>>
   /** Start of the clock, milliseconds since 1970. */
   readonly now?: number
 }
@@ -68,6 +81,10 @@ export interface TestHost {
   tell(event: TellEvent): Promise<TestAnswer>
   /** Values kept by `kv`, by key. */
   readonly kept: ReadonlyMap<string, string>
+  /** Requests sent by `http`, secrets filled in. */
+  readonly requests: readonly TestRequest[]
+  /** What the plugin counted: `plugin`, `name` and `label`, and the total. */
+  readonly counted: () => PluginCounters['counts']
   close(): Promise<void>
 }
 
@@ -105,9 +122,19 @@ const FIRST_ATTEMPT: DeliverEvent = {
 export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
   let now = options.now ?? Date.UTC(2026, 0, 1)
   const kept = new Map<string, string>()
+  const counters = new PluginCounters()
+  const requests: TestRequest[] = []
   const clock = { now: () => now, monotonic: () => performance.now() }
   const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
+    resolver: testResolver(options.dns ?? {}, options.http ?? {}),
+    http: testDoor(options.http ?? {}, requests),
+    // A wait costs a test no time.
+    sleep: async (ms) => {
+      now += ms
+    },
+    secrets: options.secrets ?? {},
+    counters,
     clock,
     log: silentLog,
     random: () => 0.5,
@@ -116,6 +143,8 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const ask = asking(sandbox)
   return {
     kept,
+    requests,
+    counted: () => counters.counts,
     ask,
     advance: (ms) => {
       now += ms
@@ -164,11 +193,16 @@ function transaction(reversePath: string, recipients: readonly string[], tags: r
   return { number: 1, reversePath, declaredSize: null, recipients, tags }
 }
 
-function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): SandboxConfig {
+function testConfig(options: TestHostOptions): SandboxConfig {
+  const { file, config = {}, lookups = {}, secrets = {} } = options
+  const grant = options.grant ?? {
+    ...EVERYTHING,
+    ...(Object.keys(secrets).length > 0 && { secrets: Object.keys(secrets) }),
+  }
   const path = file.startsWith('file:') ? fileURLToPath(file) : file
   const tables = Object.entries(lookups).map(([name, entries]) => [name, { kind: 'list', entries }] as const)
   const plugin = { source: { kind: 'file', path }, config, grant, onError: 'defer', place: 'test' } as const
-  return { plugins: [plugin], lookups: Object.fromEntries(tables) }
+  return { plugins: [plugin], lookups: Object.fromEntries(tables), secrets }
 }
 
 const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'], credentials: true } as const
@@ -178,6 +212,7 @@ function readerOf(text: string): MessageReader {
   const body = bytes.subarray(bodyOffset(bytes))
   return {
     sizeBytes: bytes.length,
+    header: bytes.subarray(0, bodyOffset(bytes)),
     headers: () => parseHeaderFields(bytes),
     bodyChunk: async (index) => {
       const chunk = body.subarray(index * BODY_CHUNK_BYTES, (index + 1) * BODY_CHUNK_BYTES)

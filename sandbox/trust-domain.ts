@@ -6,7 +6,7 @@ import type { Fault } from '../core/mail/answer.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { Broker } from './broker/broker.ts'
-import { EffectRefused } from './broker/effect.ts'
+import type { Caller } from './broker/effect.ts'
 import { Call, type CallReport, type Progress, type Question } from './call.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
@@ -243,21 +243,19 @@ export class TrustDomain {
       host?.send(TO_HOST.result, id, JSON.stringify(result))
     }
     call.effectsUnderWay++
+    const caller: Caller = {
+      plugin: this.#name(plugin),
+      permissions,
+      message: call.question.message,
+      question: call.question,
+    }
     if (known === undefined) return settle(false, `there is no tool called ${method}`)
     if (call.effectsUnderWay > MAX_EFFECTS)
       return settle(false, `more than ${MAX_EFFECTS} tools of one call at work at once`)
     if (known.write) call.wrote = true
-    known.run({ permissions, message: call.question.message }, args).then(
+    known.run(caller, args).then(
       (value) => settle(true, value),
-      (error: unknown) => {
-        if (!(error instanceof EffectRefused))
-          this.#options.log.error('plugin-effect-failed', {
-            plugin: this.#name(plugin),
-            method,
-            reason: String(error),
-          })
-        settle(false, error instanceof EffectRefused ? error.message : `${method} is not available now`)
-      },
+      (error: unknown) => settle(false, this.#options.broker.failed(caller, method, error)),
     )
   }
 

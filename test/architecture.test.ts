@@ -12,6 +12,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** Rooms by path, the longest path first to match; what each may import besides itself. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/mail': [],
+  'core/https.ts': [],
   'core/observe': ['core/mail'],
   'core/dns': ['core/observe'],
   'core/hooks': ['core/mail', 'core/observe'],
@@ -47,7 +48,16 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'sandbox/protocol': ['core/mail'],
   'sandbox/host': ['sandbox/protocol'],
   'sandbox/api': ['core/mail'],
-  sandbox: ['core/mail', 'core/observe', 'core/hooks', 'core/state', 'config', 'sandbox/protocol'],
+  sandbox: [
+    'core/mail',
+    'core/observe',
+    'core/dns',
+    'core/https.ts',
+    'core/hooks',
+    'core/state',
+    'config',
+    'sandbox/protocol',
+  ],
   config: ['core/mail', 'core/observe', 'core/tls'],
   plugins: ['postern'],
 }
@@ -63,6 +73,8 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pino: ['core/observe'],
   'prom-client': ['core/observe'],
   commander: ['core/cli'],
+  'node:http': ['core/https.ts', 'core/admin'],
+  'node:https': ['core/https.ts'],
   'node:sqlite': ['core/queue', 'core/state'],
 }
 

@@ -1,5 +1,6 @@
 /** What an operator can ask of this worker. */
 
+import type { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { Panel } from '../../sandbox/panel.ts'
 import type { GatewayControl, GatewayStatus, PluginStatus } from '../admin/control.ts'
 import type { Deliverer } from '../delivery/deliverer.ts'
@@ -15,6 +16,7 @@ import type { Generations } from './generations.ts'
 /** Everything a running gateway consists of. */
 export interface GatewayParts {
   readonly clock: Clock
+  readonly counters: PluginCounters
   readonly keeper: Keeper
   readonly queue: Queue
   readonly generations: Generations
@@ -137,7 +139,29 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
         value: cpuMicros / 1e6,
       })),
   })
+  brokerMetrics(metrics, parts.counters)
   return metrics
+}
+
+function brokerMetrics(metrics: Metrics, counters: PluginCounters): void {
+  metrics.counter({
+    name: 'postern_plugin_quota_refusals_total',
+    help: 'Uses of tools refused because a plugin had used as much as it may',
+    labels: ['plugin', 'quota'],
+    read: () => counters.quotaRefusals,
+  })
+  metrics.counter({
+    name: 'postern_plugin_denials_total',
+    help: 'Uses of tools refused because a plugin lacks the permission',
+    labels: ['plugin', 'permission'],
+    read: () => counters.denials,
+  })
+  metrics.counter({
+    name: 'postern_plugin_counts_total',
+    help: 'What plugins count themselves',
+    labels: ['plugin', 'name', 'label'],
+    read: () => counters.counts,
+  })
 }
 
 function callSamples({ name: plugin, calls, refusals, faults }: PluginStatus): readonly Sample[] {

@@ -2,6 +2,8 @@
 import { createServer, type Server } from 'node:net'
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
+import { SessionNotes } from '../../sandbox/broker/notes.ts'
+import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { missingHardening } from '../../sandbox/plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
@@ -82,6 +84,8 @@ export async function createGateway(
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
     usage: new Map(),
+    counters: new PluginCounters(),
+    notes: new SessionNotes(),
     clock,
     log,
   }
@@ -117,7 +121,7 @@ function compose(
   { lasting, queue, spool }: { readonly lasting: Lasting; readonly queue: Queue; readonly spool: Spool },
 ): GatewayParts {
   const { config } = generations.current
-  const { keeper, records, clock, log } = lasting
+  const { keeper, records, notes, clock, log } = lasting
   const { directory, reserveBytes } = config.store
   const hooks = (): HookRunner => generations.current.hooks
   const teller = new Teller({ hooks, log })
@@ -143,6 +147,7 @@ function compose(
   const smtp = new SmtpServer({
     policy: policyOf(generations),
     teller,
+    sessionEnded: (session) => notes.forget(session),
     records,
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,
@@ -154,7 +159,20 @@ function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  return { clock, keeper, queue, generations, records, deliverer, teller, smtp, startedAt, isDraining: false }
+  const { counters } = lasting
+  return {
+    clock,
+    counters,
+    keeper,
+    queue,
+    generations,
+    records,
+    deliverer,
+    teller,
+    smtp,
+    startedAt,
+    isDraining: false,
+  }
 }
 
 function policyOf({ current }: Generations): PolicyParts {

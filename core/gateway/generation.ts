@@ -6,8 +6,10 @@ import { networkInterfaces } from 'node:os'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
+import type { SessionNotes } from '../../sandbox/broker/notes.ts'
+import type { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { PluginUsage } from '../../sandbox/panel.ts'
-import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
+import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
 import type { Notices } from '../delivery/notices.ts'
@@ -39,6 +41,8 @@ export interface Lasting {
   readonly listeners: readonly ListenerConfig[]
   /** What plugins did so far, by name. */
   readonly usage: Map<string, PluginUsage>
+  readonly counters: PluginCounters
+  readonly notes: SessionNotes
   readonly clock: Clock
   readonly log: Log
 }
@@ -61,24 +65,25 @@ export async function openGeneration(
   lasting: Lasting,
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
-  const { keeper, records, newQueueId, usage, clock, log } = lasting
+  const { keeper, records, newQueueId, clock, log } = lasting
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const sandbox = await openSandbox(sources, { state: keeper.state, clock, log, random: Math.random, usage })
+  const resolver = isSame(before, config, ({ dns }) => dns)
+    ? before.resolver
+    : new Resolver({ servers: config.dns.servers, clock })
+  const sandbox = await openSandbox(sources, sandboxOptions(config, lasting, resolver))
   if ('problems' in sandbox) {
     if (certificate !== before?.certificate) certificate?.close()
+    if (resolver !== before?.resolver) resolver.close()
     return sandbox
   }
   const credentials = isSame(before, config, ({ users }) => users)
     ? before.credentials
     : await openCredentials(config.users, log, clock, keeper.tallies)
-  const resolver = isSame(before, config, ({ dns }) => dns)
-    ? before.resolver
-    : new Resolver({ servers: config.dns.servers, clock })
   const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   return {
     number,
@@ -91,6 +96,14 @@ export async function openGeneration(
     nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
   }
+}
+
+function sandboxOptions(
+  { secrets }: Config,
+  { keeper, usage, counters, notes, clock, log }: Lasting,
+  resolver: Resolver,
+): SandboxOptions {
+  return { state: keeper.state, resolver, secrets, clock, log, random: Math.random, usage, counters, notes }
 }
 
 /** Closes what `other`, the generation that goes on, does not share. */

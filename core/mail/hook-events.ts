@@ -156,6 +156,8 @@ export interface HookEvents {
 /** How a plugin's questions about the message are answered: on the asking side, in pieces. */
 export interface MessageReader {
   readonly sizeBytes: number
+  /** The header block as received, the empty line included. */
+  readonly header: Uint8Array
   /** Header fields as received, top to bottom. */
   headers(): readonly HeaderField[]
   /** One piece of the message body, undefined behind its end. */

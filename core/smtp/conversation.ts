@@ -98,7 +98,8 @@ export class Conversation implements Dialogue {
     this.#leave()
     const by = this.#ending || cause || 'client'
     client.record.step('disconnected', { by })
-    const { clock, log, teller } = this.#service.parts
+    const { clock, log, teller, sessionEnded } = this.#service.parts
+    sessionEnded(client.id)
     const durationMs = Math.round(clock.monotonic() - client.startedAt)
     const { facts: session, accepted, refused } = client
     teller.tell({ type: 'disconnected', session, by, accepted, refused, durationMs }, client.record)

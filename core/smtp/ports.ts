@@ -88,6 +88,8 @@ export interface SmtpParts {
   readonly readChunk: ReadChunk
   readonly freeSpace: FreeSpace
   readonly newQueueId: () => string
+  /** Told once of each session that is over, whatever ended it. */
+  readonly sessionEnded: (session: string) => void
   /** What counts connections; without it only those of this process count. */
   readonly concurrency?: Concurrency
   readonly clock: Clock

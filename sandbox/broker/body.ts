@@ -1,11 +1,12 @@
 /** Capability `body`: pieces of the message body, on request. */
-import { type Effect, EffectRefused } from './effect.ts'
+import { type Effect, EffectRefused, PermissionDenied } from './effect.ts'
 
 export function bodyEffects(): readonly (readonly [string, Effect])[] {
   const chunk: Effect = {
     write: false,
     run: async ({ permissions, message }, [index]) => {
-      if (!permissions.bodyRead) throw new EffectRefused('reading the body needs the permission "body.read"')
+      if (!permissions.bodyRead)
+        throw new PermissionDenied('body.read', 'reading the body needs the permission "body.read"')
       if (message === null) throw new EffectRefused('there is no message body at this hook')
       if (!Number.isSafeInteger(index) || (index as number) < 0)
         throw new EffectRefused('a piece has a number from 0 on')

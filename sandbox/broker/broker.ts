@@ -3,21 +3,96 @@
  * of the border, and carried out. One file per capability.
  */
 import type { Clock } from '../../core/observe/clock.ts'
+import type { Log } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
 import { bodyEffects } from './body.ts'
-import type { Effect } from './effect.ts'
+import { dnsEffects, type NameLookups } from './dns.ts'
+import { type Caller, type Effect, EffectRefused, PermissionDenied, QuotaExceeded } from './effect.ts'
+import { hashEffects } from './hash.ts'
+import { type HttpDoor, httpEffects } from './http.ts'
 import { keyValueEffects } from './key-value.ts'
 import { type LookupTables, lookupEffects } from './lookup.ts'
+import { metricsEffects } from './metrics.ts'
+import { notesEffects, type SessionNotes } from './notes.ts'
+import type { PluginCounters } from './plugin-counters.ts'
+import { Secrets } from './secrets.ts'
+import { type Sleep, timerEffects } from './timer.ts'
+
+/** What the capabilities are made of. */
+export interface BrokerParts {
+  readonly state: StateStore
+  readonly tables: LookupTables
+  readonly resolver: NameLookups
+  readonly http: HttpDoor
+  readonly sleep: Sleep
+  /** Values by name. */
+  readonly secrets: Readonly<Record<string, string>>
+  readonly notes: SessionNotes
+  readonly counters: PluginCounters
+  readonly clock: Clock
+  readonly log: Log
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+/** Why a plugin did not get what it asked for, as the error it may catch. */
+export interface RefusedEffect {
+  readonly name: string
+  readonly message: string
+}
+
+/** Between two lines in the log about the same plugin and permission: one that is denied is mostly denied again. */
+const DENIAL_LINES_MS = 60_000
 
 export class Broker {
   readonly #effects: ReadonlyMap<string, Effect>
+  readonly #parts: BrokerParts
+  readonly #toldAt = new Map<string, number>()
 
-  constructor(state: StateStore, lookups: LookupTables, clock: Clock) {
-    this.#effects = new Map([...keyValueEffects(state, clock), ...lookupEffects(lookups), ...bodyEffects()])
+  constructor(parts: BrokerParts) {
+    const { state, tables, resolver, http, sleep, notes, counters, clock, random } = parts
+    const secrets = new Secrets(parts.secrets)
+    this.#parts = parts
+    this.#effects = new Map([
+      ...keyValueEffects(state, clock),
+      ...lookupEffects(tables),
+      ...bodyEffects(),
+      ...dnsEffects(resolver),
+      ...httpEffects({ door: http, resolver, secrets, random }),
+      ...timerEffects(sleep),
+      ...hashEffects(secrets),
+      ...metricsEffects(counters),
+      ...notesEffects(notes),
+    ])
   }
 
   /** The effect of this name, undefined when there is none. */
   effect(method: string): Effect | undefined {
     return this.#effects.get(method)
+  }
+
+  /** Books an effect that failed. @returns what the plugin hears of it */
+  failed({ plugin, question }: Caller, method: string, error: unknown): RefusedEffect {
+    const { counters, log } = this.#parts
+    if (!(error instanceof EffectRefused)) {
+      log.error('plugin-effect-failed', { plugin, method, reason: String(error) })
+      return { name: 'Unavailable', message: `${method} is not available now` }
+    }
+    const { name, message } = error
+    if (error instanceof QuotaExceeded) counters.quotaRefused(plugin, error.quota)
+    if (error instanceof PermissionDenied) {
+      const { permission } = error
+      counters.denied(plugin, permission)
+      if (this.#isNews(`${plugin} ${permission}`))
+        log.warn('plugin-denied', { plugin, session: question.session, method, permission, reason: message })
+    }
+    return { name, message }
+  }
+
+  #isNews(subject: string): boolean {
+    const now = this.#parts.clock.monotonic()
+    if (now - (this.#toldAt.get(subject) ?? Number.NEGATIVE_INFINITY) < DENIAL_LINES_MS) return false
+    this.#toldAt.set(subject, now)
+    return true
   }
 }

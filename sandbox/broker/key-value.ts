@@ -1,7 +1,7 @@
 /** Capability `kv`: values kept between sessions. */
 import type { Clock } from '../../core/observe/clock.ts'
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES, type StateStore } from '../../core/state/state-store.ts'
-import { type Caller, type Effect, EffectRefused } from './effect.ts'
+import { type Caller, type Effect, EffectRefused, PermissionDenied } from './effect.ts'
 
 const MAX_TTL_SECONDS = 365 * 24 * 3600
 
@@ -40,7 +40,7 @@ function allowedKey({ permissions }: Caller, key: unknown): string {
   if (typeof key !== 'string' || key === '' || Buffer.byteLength(key) > MAX_KEY_BYTES - 8)
     throw new EffectRefused(`a key is text of 1 to ${MAX_KEY_BYTES - 8} octets`)
   if (!permissions.kv.matches(key))
-    throw new EffectRefused(`the permission kv does not cover the key "${key}"`)
+    throw new PermissionDenied('kv', `the permission kv does not cover the key "${key}"`)
   return `plugin:${key}`
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { LookupConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
-import { type Effect, EffectRefused } from './effect.ts'
+import { type Effect, EffectRefused, PermissionDenied } from './effect.ts'
 
 /** Entries by table; entries are lower-cased. */
 export type LookupTables = ReadonlyMap<string, ReadonlySet<string>>
@@ -42,7 +42,7 @@ export function lookupEffects(tables: LookupTables): readonly (readonly [string,
       if (typeof table !== 'string' || typeof entry !== 'string')
         throw new EffectRefused('has(table, entry) takes two texts')
       if (!permissions.lookup.matches(table))
-        throw new EffectRefused(`the permission lookup does not cover the table "${table}"`)
+        throw new PermissionDenied('lookup', `the permission lookup does not cover the table "${table}"`)
       const entries = tables.get(table)
       if (entries === undefined)
         throw new EffectRefused(`there is no lookup table "${table}"; see "lookups" in the configuration`)

@@ -167,6 +167,14 @@
     return undefined
   }
 
+  // A body is text, or the object that stands for the message.
+  const requestOf = (options) => {
+    const { method, headers, body, timeoutMs } = options ?? {}
+    if (body === undefined || body === null) return { method, headers, timeoutMs }
+    const sent = typeof body === 'object' ? { message: true } : { text: whole(body, 262_144) }
+    return { method, headers, timeoutMs, body: sent }
+  }
+
   // Made with each call, each tool only when it is used: most calls use one or none.
   class Tools {
     #call
@@ -187,6 +195,49 @@
     get lookup() {
       const call = this.#call
       return { has: (table, entry) => effect(call, 'lookup.has', [whole(table, 100), whole(entry, 1000)]) }
+    }
+    get dns() {
+      const call = this.#call
+      return { resolve: (type, name) => effect(call, 'dns.resolve', [whole(type, 10), whole(name, 255)]) }
+    }
+    get http() {
+      const call = this.#call
+      return { fetch: (url, options) => effect(call, 'http.fetch', [whole(url, 4000), requestOf(options)]) }
+    }
+    get timer() {
+      const call = this.#call
+      return { sleep: (ms) => effect(call, 'timer.sleep', [ms]) }
+    }
+    get hash() {
+      const call = this.#call
+      return {
+        sha256: (value) => effect(call, 'hash.sha256', [whole(value, 65_536)]),
+        hmac: (key, value) => effect(call, 'hash.hmac', [whole(key, 100), whole(value, 65_536)]),
+      }
+    }
+    get metrics() {
+      const call = this.#call
+      return {
+        // Nobody waits for a counter, so nobody need catch that it was refused.
+        count: (name, options) =>
+          void thenOf(
+            effect(call, 'metrics.count', [
+              whole(name, 100),
+              whole(options?.label ?? '', 100),
+              options?.by ?? 1,
+            ]),
+            undefined,
+            () => {},
+          ),
+      }
+    }
+    get notes() {
+      const call = this.#call
+      return {
+        get: (key, options) => effect(call, 'notes.get', [whole(key, 100), options?.plugin ?? null]),
+        set: (key, value, options) =>
+          effect(call, 'notes.set', [whole(key, 100), value ?? null, options?.session === true]),
+      }
     }
     get headers() {
       const call = this.#call
@@ -383,6 +434,13 @@
     }
     return 1
   }
+  // What the worker says of an effect it refused: a sentence, and mostly the name of the error.
+  const refusal = (value) => {
+    const named = typeof value === 'object' && value !== null
+    const error = new ErrorClass(named ? value.message : `${value}`)
+    if (named) defineProperty(error, 'name', { value: value.name, configurable: true, writable: true })
+    return error
+  }
   globalThis.__settle = (at, randomSeed, callId, effectId, ok, json) => {
     const entry = mapGet(waiting, effectId)
     if (entry === undefined || entry.call.id !== callId) return 0
@@ -392,7 +450,7 @@
     seed = randomSeed
     const value = json === '' ? undefined : parse(json)
     if (ok) entry.resolve(value)
-    else entry.reject(new ErrorClass(`${value}`))
+    else entry.reject(refusal(value))
     return 1
   }
   globalThis.__cancel = (id) => {

@@ -15,6 +15,7 @@ function call(plugins: readonly number[]): Call {
     fieldsJson: '',
     message: null,
     session: 's_test',
+    transaction: 1,
     secret: '',
     pluginMs: 1_000,
     chainMs: 2_500,

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Config, PluginConfig } from '../../config/config.ts'
 import { formatProblem } from '../../config/problem.ts'
+import { Resolver } from '../../core/dns/resolver.ts'
 import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
 import type { RcptEvent } from '../../core/mail/hook-events.ts'
 import type { Session } from '../../core/mail/session.ts'
@@ -60,9 +61,11 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
 }
 
 async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
-  const config = { plugins, lookups: {} } as unknown as Config
+  const config = { plugins, lookups: {}, secrets: {} } as unknown as Config
   return openConfigured(config, {
     state: stateInMemory(),
+    resolver: new Resolver({ servers: [{ host: '127.0.0.1', port: 9 }], tries: 1 }),
+    secrets: {},
     clock: systemClock,
     log: logInto(logged),
     random: Math.random,

@@ -100,6 +100,7 @@ export class TestServer {
       spool: this.spool,
       readChunk: (content, index, chunkBytes) => this.spool.chunk(content, index, chunkBytes),
       freeSpace: { isShort: () => this.isShort },
+      sessionEnded: () => {},
       newQueueId: () => `q_${String(++messages).padStart(12, '0')}`,
       clock,
       log: memoryLog(this.lines),

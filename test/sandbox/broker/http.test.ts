@@ -1,0 +1,113 @@
+/** `http.fetch`: origins of the permission, addresses on the Internet, secrets that no plugin sees. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ProbeOptions, probe } from '../../support/probe.ts'
+import { TemporaryFolder } from '../../support/temporary-folder.ts'
+
+const SECRET = 'correct-horse-battery'
+const URL = 'https://api.example.test/v1/check'
+
+async function used(use: string, options: ProbeOptions, message?: string) {
+  await using folder = await TemporaryFolder.make()
+  const plugin = await probe(folder.path, options, [use])
+  const result = await plugin.use(use, message)
+  await plugin.close()
+  return { result, requests: plugin.requests }
+}
+
+const http = { [URL]: { status: 201, headers: { 'x-seen': 'yes' }, body: '{"ok":true}' } }
+const permissions = { http: ['https://api.example.test'] }
+
+test('a request is sent as it was written, and its answer comes back', async () => {
+  const use = `tools.http.fetch('${URL}', { method: 'POST', headers: { 'X-Id': '7' }, body: 'héllo' })`
+  const { result, requests } = await used(use, { permissions, http })
+  assert.deepEqual(result, { value: { status: 201, headers: { 'x-seen': 'yes' }, body: '{"ok":true}' } })
+  assert.deepEqual(requests, [{ url: URL, method: 'POST', headers: { 'X-Id': '7' }, body: 'héllo' }])
+})
+
+const refused: readonly (readonly [what: string, use: string, says: RegExp])[] = [
+  ['another host', `tools.http.fetch('https://other.example/')`, /^PermissionDenied: .*other\.example/],
+  ['another port', `tools.http.fetch('https://api.example.test:8443/')`, /^PermissionDenied/],
+  ['another scheme', `tools.http.fetch('http://api.example.test/')`, /^PermissionDenied/],
+  ['a file', `tools.http.fetch('file:///etc/passwd')`, /^InvalidArgument: a URL begins with/],
+  ['a password in the URL', `tools.http.fetch('https://a:b@api.example.test/')`, /^InvalidArgument/],
+  [
+    'a header of the connection',
+    `tools.http.fetch('${URL}', { headers: { Host: 'x' } })`,
+    /^InvalidArgument/,
+  ],
+  [
+    'a second line in a header',
+    `tools.http.fetch('${URL}', { headers: { a: 'b\\nc' } })`,
+    /^InvalidArgument/,
+  ],
+  ['a method of its own', `tools.http.fetch('${URL}', { method: 'CONNECT' })`, /^InvalidArgument/],
+  ['more time than there is', `tools.http.fetch('${URL}', { timeoutMs: 60000 })`, /^InvalidArgument/],
+  ['a server that is silent', `tools.http.fetch('${URL}/silent')`, /^Unavailable/],
+  ['a name nobody knows', `tools.http.fetch('https://unknown.example/')`, /^Unavailable/],
+]
+test('what is no request, or none to a permitted origin, is refused by name', async () => {
+  await using folder = await TemporaryFolder.make()
+  const origins = { http: [...permissions.http, 'https://unknown.example'] }
+  const options = { permissions: origins, http: { ...http, [`${URL}/silent`]: 'trouble' } } as const
+  const plugin = await probe(
+    folder.path,
+    options,
+    refused.map(([, use]) => use),
+  )
+  for (const [what, use, says] of refused) {
+    const result = await plugin.use(use)
+    assert.ok('name' in result, what)
+    assert.match(`${result.name}: ${result.message}`, says, what)
+  }
+  await plugin.close()
+})
+
+for (const address of ['127.0.0.1', '10.1.2.3', '169.254.169.254', '::1', '::ffff:10.0.0.1'])
+  test(`a name that leads to ${address} needs a grant`, async () => {
+    const type = address.includes(':') ? 'AAAA' : 'A'
+    const options = { permissions, http, dns: { [`${type} api.example.test`]: [address] } }
+    const use = `tools.http.fetch('${URL}')`
+    const { result, requests } = await used(use, options)
+    assert.equal(Reflect.get(result, 'name'), 'PermissionDenied')
+    assert.equal(requests.length, 0)
+    const granted = await used(use, { ...options, grant: permissions })
+    assert.equal(granted.requests.length, 1)
+  })
+
+test('an origin that is a private address needs a grant', async () => {
+  const [url, origin] = ['http://127.0.0.1:11333/checkv2', 'http://127.0.0.1:11333']
+  const options = { permissions: { http: [origin] }, http: { [url]: {} } }
+  const use = `tools.http.fetch('${url}')`
+  assert.equal(Reflect.get((await used(use, options)).result, 'name'), 'PermissionDenied')
+  const granted = await used(use, { ...options, grant: { http: [origin] } })
+  assert.equal(granted.requests[0]?.url, url)
+})
+
+test('the message is sent as received, to whoever may read it', async () => {
+  const message = 'Subject: x\r\n\r\nline\r\n'
+  const use = `tools.http.fetch('${URL}', { method: 'POST', body: event.message })`
+  const may = { ...permissions, 'headers.read': true, 'body.read': true }
+  assert.equal((await used(use, { permissions: may, http }, message)).requests[0]?.body, message)
+  const half = await used(use, { permissions: { ...permissions, 'headers.read': true }, http }, message)
+  assert.match(JSON.stringify(half.result), /PermissionDenied.*body\.read/)
+  assert.equal(half.requests.length, 0)
+})
+
+test('a secret goes out and comes back to no plugin, even when a server repeats it', async () => {
+  const use = `tools.http.fetch('${URL}', { headers: { Authorization: 'Bearer secret:token' } })`
+  const echo = { [URL]: { headers: { 'x-auth': `Bearer ${SECRET}` }, body: `you said ${SECRET}` } }
+  const options = { permissions: { ...permissions, secrets: ['token'] }, secrets: { token: SECRET } }
+  const { result, requests } = await used(use, { ...options, http: echo })
+  assert.equal(requests[0]?.headers['Authorization'], `Bearer ${SECRET}`)
+  assert.ok(!JSON.stringify(result).includes(SECRET))
+  assert.match(JSON.stringify(result), /you said ‹secret›/)
+})
+
+test('a secret that is not asked for is not filled in', async () => {
+  const use = `tools.http.fetch('${URL}', { headers: { 'X-Key': 'secret:other' } })`
+  const options = { permissions: { ...permissions, secrets: ['token'] }, http }
+  const { result, requests } = await used(use, { ...options, secrets: { token: SECRET, other: SECRET } })
+  assert.equal(Reflect.get(result, 'name'), 'PermissionDenied')
+  assert.equal(requests.length, 0)
+})
