@@ -5,9 +5,11 @@ import { NO_DATA } from '../core/dns/answer.ts'
 import { systemClock } from '../core/observe/clock.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { WHATEVER_IT_ASKS } from './approval.ts'
 import type { NameLookups } from './broker/dns.ts'
-import { openConfigured } from './sandbox.ts'
-import type { SandboxConfig } from './sources.ts'
+import type { ReadyPlugin } from './load.ts'
+import { openConfigured, openSandbox, type SandboxOptions } from './sandbox.ts'
+import { type PluginSource, readSandboxSources } from './sources.ts'
 
 /** What a plugin says of itself. */
 export interface InspectedPlugin {
@@ -21,7 +23,7 @@ export interface InspectedPlugin {
 
 /** What a start would complain about; empty when it would not. */
 export async function checkPlugins(config: Config): Promise<readonly Problem[]> {
-  const sandbox = await openUnasked(config)
+  const sandbox = await openConfigured(config, unasked(config.secrets))
   if ('problems' in sandbox) return sandbox.problems
   sandbox.close()
   return []
@@ -31,14 +33,9 @@ export async function checkPlugins(config: Config): Promise<readonly Problem[]> 
 export async function inspectPlugin(
   path: string,
 ): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }> {
-  const grant = { 'relay.grant': true, 'route.set': ['*'], credentials: true }
-  const plugin = { source: { kind: 'file', path }, config: {}, grant, onError: 'defer', place: path } as const
-  const sandbox = await openUnasked({ plugins: [plugin], lookups: {}, secrets: {} })
-  if ('problems' in sandbox) return sandbox
-  const [loaded] = sandbox.panel.plugins
-  sandbox.close()
-  if (loaded === undefined) throw new Error('a plugin that loaded is not there')
-  const { identity, manifest, sentences } = loaded
+  const looked = await lookAtPlugin(path)
+  if ('problems' in looked) return looked
+  const { identity, manifest, sentences } = looked.loaded
   return {
     name: identity.name,
     version: identity.version,
@@ -48,16 +45,46 @@ export async function inspectPlugin(
   }
 }
 
-/** A sandbox for looking at: no hook will run in it. */
-function openUnasked(config: SandboxConfig): ReturnType<typeof openConfigured> {
-  return openConfigured(config, {
+/** A plugin's source and what it declares; none of its hooks has run. */
+export async function lookAtPlugin(
+  path: string,
+): Promise<
+  { readonly source: PluginSource; readonly loaded: ReadyPlugin } | { readonly problems: readonly Problem[] }
+> {
+  const plugin = {
+    source: { kind: 'file', path },
+    config: {},
+    grant: {},
+    onError: 'defer',
+    place: path,
+  } as const
+  const { sources, problems } = readSandboxSources({
+    plugins: [plugin],
+    lookups: {},
+    secrets: {},
+    file: null,
+  })
+  const [read] = sources.plugins
+  if (read === undefined) return { problems }
+  const source: PluginSource = { ...read, approval: WHATEVER_IT_ASKS }
+  const sandbox = await openSandbox({ ...sources, plugins: [source] }, unasked({}))
+  if ('problems' in sandbox) return sandbox
+  const [loaded] = sandbox.panel.plugins
+  sandbox.close()
+  if (loaded === undefined) throw new Error('a plugin that loaded is not there')
+  return { source, loaded }
+}
+
+/** What a sandbox is given in which no hook will run. */
+function unasked(secrets: Config['secrets']): SandboxOptions {
+  return {
     state: NO_STATE,
     resolver: NO_NAMES,
-    secrets: config.secrets,
+    secrets,
     clock: systemClock,
     log: silentLog,
     random: Math.random,
-  })
+  }
 }
 
 const nothing = async () => NO_DATA

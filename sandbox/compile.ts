@@ -17,7 +17,9 @@ export interface CompiledPlugin {
   /** TypeScript as written, for code frames. */
   readonly text: string
   readonly code: string
-  /** `sha256:` and 12 characters of the source. */
+  /** `sha256:` and 64 hexadecimal digits of the source. */
+  readonly digest: string
+  /** `sha256:` and 12 of them. */
   readonly build: string
 }
 
@@ -34,8 +36,9 @@ export function compilePlugin({ source, place }: PluginConfig): CompiledPlugin |
   if (typeof text !== 'string') return text
   const code = withoutTypes(text, file)
   if (typeof code !== 'string') return code
-  const build = `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
-  return { source: source.kind === 'bundled' ? 'bundled' : shownPath(file), file, text, code, build }
+  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`
+  const build = digest.slice(0, 'sha256:'.length + 12)
+  return { source: source.kind === 'bundled' ? 'bundled' : shownPath(file), file, text, code, digest, build }
 }
 
 function readSource(file: string): string | Problem {

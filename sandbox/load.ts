@@ -1,7 +1,9 @@
 /** Loading the plugins: evaluated in their isolates, their manifests and permissions checked. */
+import { isDeepStrictEqual } from 'node:util'
 import type { PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
+import { type Approval, beyondApproval, WHATEVER_IT_ASKS } from './approval.ts'
 import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import {
@@ -38,12 +40,15 @@ const SLICE_MS = 100
 export async function loadPlugins(
   { plugins: sources, border }: Omit<SandboxSources, 'tables'>,
   domain: TrustDomain,
+  secrets: Readonly<Record<string, string>>,
 ): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
   for (const [index, source] of sources.entries()) {
     const loaded = await loadPlugin(source, index + 1, domain, border)
+    const missing = 'message' in loaded ? null : missingSecret(source, loaded, secrets)
     if ('message' in loaded) problems.push(loaded)
+    else if (missing !== null) problems.push(missing)
     else if (plugins.some(({ identity }) => identity.name === loaded.identity.name))
       problems.push(twice(source.entry, loaded))
     else plugins.push(loaded)
@@ -52,7 +57,7 @@ export async function loadPlugins(
 }
 
 async function loadPlugin(
-  { entry, compiled }: PluginSource,
+  { entry, compiled, approval }: PluginSource,
   number: number,
   domain: TrustDomain,
   border: BorderSources,
@@ -63,18 +68,23 @@ async function loadPlugin(
     file: compiled.file,
     code: compiled.code,
     ...border,
-    config: entry.config,
+    // Whoever looks at a plugin has no configuration for it.
+    config: approval === WHATEVER_IT_ASKS ? null : entry.config,
     memoryMb: MEMORY_MB,
     sliceMs: SLICE_MS,
   }
   const outcome = await domain.load(number, request)
   if ('fault' in outcome) return loadProblem(entry, compiled, outcome.fault)
+  // What was approved must be what will be: a second isolate has nothing of the first.
+  const again = await domain.load(number, request)
+  if ('fault' in again) return loadProblem(entry, compiled, again.fault)
+  if (!isDeepStrictEqual(outcome.manifest, again.manifest)) return changing(entry, compiled)
   const manifest = parseManifest(outcome.manifest)
   if (isManifestFault(manifest)) {
     const word = new RegExp(`\\b${manifest.word.replace(/\W/g, '\\$&')}\\b`)
     return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
   }
-  const granted = grantOf(entry, manifest.permissions, manifest.name)
+  const granted = grantedBy(approval, entry, compiled, manifest)
   if (granted !== null && 'message' in granted) return granted as Problem
   const permissions = effectivePermissions(manifest.permissions, granted as Asked | null)
   domain.keep(number, { request: { ...request, name: manifest.name }, permissions })
@@ -93,6 +103,23 @@ async function loadPlugin(
   }
 }
 
+/** A secret it would use and nobody has; whoever only looks at it need not have it. */
+function missingSecret(
+  { entry, approval }: PluginSource,
+  { permissions, identity }: ReadyPlugin,
+  secrets: Readonly<Record<string, string>>,
+): Problem | null {
+  if (approval === WHATEVER_IT_ASKS) return null
+  const missing = permissions.secrets.patterns.find((name) => !Object.hasOwn(secrets, name))
+  if (missing === undefined) return null
+  return {
+    code: 'P2003',
+    place: entry.place,
+    message: `The plugin "${identity.name}" uses the secret "${missing}", which the configuration does not have.`,
+    remedy: `add it, as in  secrets: { ${missing}: "\${env:NAME}" }`,
+  }
+}
+
 /** Decisions name plugins, so each has its name for itself. */
 function twice({ place }: PluginConfig, { identity }: ReadyPlugin): Problem {
   const message = `There is a plugin called "${identity.name}" already.`
@@ -101,6 +128,27 @@ function twice({ place }: PluginConfig, { identity }: ReadyPlugin): Problem {
     place,
     message,
     remedy: 'remove one of the entries, or give your copy a name of its own',
+  }
+}
+
+/** What was approved for it, or else granted. */
+function grantedBy(
+  approval: Approval,
+  entry: PluginConfig,
+  compiled: CompiledPlugin,
+  { permissions, name }: Manifest,
+): Asked | Problem | null {
+  if (approval === null) return grantOf(entry, permissions, name)
+  if (approval === WHATEVER_IT_ASKS) return permissions
+  return beyondApproval(permissions, approval, compiled, entry.place) ?? approval
+}
+
+function changing({ place }: PluginConfig, { source }: CompiledPlugin): Problem {
+  return {
+    code: 'P2014',
+    place,
+    message: `The plugin ${source} declares something else each time it is loaded.`,
+    remedy: 'write the manifest down: name, version, hooks and permissions cannot be computed',
   }
 }
 

@@ -9,6 +9,8 @@ export interface Manifest {
   readonly version: string
   readonly hooks: readonly HookName[]
   readonly permissions: Asked
+  /** Schema of its configuration; the plughost has checked it. */
+  readonly config: unknown
 }
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/
@@ -27,7 +29,7 @@ export interface ManifestFault {
 export function parseManifest(value: unknown): Manifest | ManifestFault {
   if (typeof value !== 'object' || value === null)
     return fault('The manifest is no object.', 'export default definePlugin({ … })', 'export')
-  const { name, version, api, hooks, permissions } = value as Record<string, unknown>
+  const { name, version, api, hooks, permissions, config } = value as Record<string, unknown>
   if (typeof name !== 'string' || !NAME.test(name))
     return fault(
       `The plugin's name ${JSON.stringify(name) ?? 'is missing and'} is not usable.`,
@@ -42,7 +44,7 @@ export function parseManifest(value: unknown): Manifest | ManifestFault {
   if (!Array.isArray(known)) return known as ManifestFault
   const asked = parsePermissions(permissions)
   if (typeof asked === 'string') return fault(`${capital(asked)}.`, 'see docs/plugins.md', 'permissions')
-  return { name, version, hooks: known as readonly HookName[], permissions: asked }
+  return { name, version, hooks: known as readonly HookName[], permissions: asked, config }
 }
 
 /** Whether parsing failed. */

@@ -59,7 +59,7 @@ export async function openSandbox(
     tables,
   })
   const domain = new TrustDomain({ clock, log, random, broker })
-  const loading = await loadPlugins(sources, domain)
+  const loading = await loadPlugins(sources, domain, options.secrets)
   if ('problems' in loading) {
     domain.close()
     return loading

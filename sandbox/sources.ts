@@ -6,16 +6,22 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config, PluginConfig } from '../config/config.ts'
+import { lockFileOf, type PluginLock, readPluginLock } from '../config/plugin-lock.ts'
 import type { Problem } from '../config/problem.ts'
+import { type Approval, approvalOf } from './approval.ts'
 import { type LookupTables, readLookupTables } from './broker/lookup.ts'
 import { type CompiledPlugin, compilePlugin, withoutTypes } from './compile.ts'
 
 /** The part of the configuration that is about plugins. */
-export type SandboxConfig = Pick<Config, 'plugins' | 'lookups' | 'secrets'>
+export interface SandboxConfig extends Pick<Config, 'plugins' | 'lookups' | 'secrets'> {
+  /** The configuration file, beside which postern.lock may lie; null: no file, no lock. */
+  readonly file: string | null
+}
 
 export interface PluginSource {
   readonly entry: PluginConfig
   readonly compiled: CompiledPlugin
+  readonly approval: Approval
 }
 
 /** What stands around a plugin in its isolate. */
@@ -39,12 +45,23 @@ export function readSandboxSources(config: SandboxConfig): {
   const { tables, problems: unreadable } = readLookupTables(config.lookups)
   const problems = [...unreadable]
   const plugins: PluginSource[] = []
+  const lock = config.file === null ? null : readPluginLock(lockFileOf(config.file))
+  if (lock !== null && 'code' in lock) problems.push(lock)
   for (const entry of config.plugins) {
-    const compiled = compilePlugin(entry)
-    if ('code' in compiled && !('message' in compiled)) plugins.push({ entry, compiled })
-    else problems.push(compiled as Problem)
+    const source = pluginSource(entry, lock !== null && 'plugins' in lock ? lock : null)
+    if ('message' in source) problems.push(source)
+    else plugins.push(source)
   }
   return { sources: { border: borderSources(), plugins, tables }, problems }
+}
+
+/** What comes with the gateway needs no approval. */
+function pluginSource(entry: PluginConfig, lock: PluginLock | null): PluginSource | Problem {
+  const compiled = compilePlugin(entry)
+  if ('message' in compiled) return compiled
+  if (lock === null || entry.source.kind === 'bundled') return { entry, compiled, approval: null }
+  const approval = approvalOf(lock, compiled, entry.place)
+  return 'message' in approval ? (approval as Problem) : { entry, compiled, approval }
 }
 
 function borderSources(): BorderSources {

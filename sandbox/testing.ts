@@ -202,7 +202,7 @@ function testConfig(options: TestHostOptions): SandboxConfig {
   const path = file.startsWith('file:') ? fileURLToPath(file) : file
   const tables = Object.entries(lookups).map(([name, entries]) => [name, { kind: 'list', entries }] as const)
   const plugin = { source: { kind: 'file', path }, config, grant, onError: 'defer', place: 'test' } as const
-  return { plugins: [plugin], lookups: Object.fromEntries(tables), secrets }
+  return { plugins: [plugin], lookups: Object.fromEntries(tables), secrets, file: null }
 }
 
 const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'], credentials: true } as const

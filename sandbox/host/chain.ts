@@ -54,6 +54,7 @@ export class Chains {
   /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
   load(plugin: number, request: LoadRequest): unknown {
     this.#outlet.entering(plugin, 0)
+    this.#plugins.get(plugin)?.isolate?.dispose()
     const isolate = new PluginIsolate(request)
     try {
       const manifest: unknown = JSON.parse(isolate.manifestJson)

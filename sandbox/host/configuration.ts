@@ -45,6 +45,8 @@ export function completeConfiguration(schema: unknown, given: unknown): unknown 
     return {}
   }
   checkSchema(schema, '', 0)
+  // Nobody has written one: the plugin is looked at and not asked.
+  if (given === null) return {}
   return complete(schema as Schema, given ?? {}, '')
 }
 

@@ -42,7 +42,7 @@ export interface LoadRequest {
   readonly code: string
   readonly api: string
   readonly prelude: string
-  /** Configuration as the administrator wrote it; checked and completed by the plugin's own schema. */
+  /** Configuration as the administrator wrote it; checked and completed by the plugin's own schema; null: it is only looked at. */
   readonly config: unknown
   readonly memoryMb: number
   /** Longest single stay in the isolate, in milliseconds. */

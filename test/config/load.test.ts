@@ -53,6 +53,7 @@ test('an empty file gives every default', () => {
     admin: { socket: '/etc/postern/var/control.sock', http: { host: '127.0.0.1', port: 8025 } },
     plugins: [],
     lookups: {},
+    secrets: {},
     record: { sessions: 10_000, bytes: 134_217_728 },
     log: { level: 'info' },
     stopTimeoutMs: 30_000,

@@ -17,12 +17,6 @@ const notBuilt: readonly (readonly [text: string, place: string, sentence: strin
     'remove it, and let the next server (outbound.route) set the pace',
   ],
   [
-    'secrets: { key: x }',
-    '1:1',
-    'Setting "secrets" is not built yet.',
-    'write ${env:NAME} or ${file:PATH} in the setting that needs the secret',
-  ],
-  [
     'listeners: [{ address: "127.0.0.1:2424", role: lmtp }]',
     '1:48',
     'Setting "listeners[0].role": "lmtp" is not built yet.',

@@ -65,6 +65,7 @@ lookups:
   staff:
     - alice@example.test
   people: /etc/people.txt
+secrets: {}
 record:
   sessions: 10000
   bytes: 128MiB

@@ -61,7 +61,7 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
 }
 
 async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
-  const config = { plugins, lookups: {}, secrets: {} } as unknown as Config
+  const config = { plugins, lookups: {}, secrets: {}, file: null } as unknown as Config
   return openConfigured(config, {
     state: stateInMemory(),
     resolver: new Resolver({ servers: [{ host: '127.0.0.1', port: 9 }], tries: 1 }),

@@ -1,0 +1,155 @@
+/** postern.lock: a plugin starts exactly as it was approved, or the problem says what differs and how to approve it. */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { formatProblem } from '../../config/problem.ts'
+import { checkPlugins } from '../../sandbox/check.ts'
+import { approvePlugin, type Reviewed, reviewPlugin } from '../../sandbox/review.ts'
+import { bundledPlugin, fixturePlugin } from '../support/sandbox.ts'
+import { TemporaryFolder } from '../support/temporary-folder.ts'
+
+const AT = Date.UTC(2026, 10, 24)
+
+function source(permissions: string, more = ''): string {
+  return `import { definePlugin } from 'postern'
+export default definePlugin({
+  name: 'mine', version: '1.0.0', api: 1, permissions: ${permissions},
+  config: { type: 'object', properties: { seconds: { type: 'integer', default: 5, description: 'Wait' },
+    key: { type: 'string' } }, required: ['key'] },
+  hooks: { rcpt() {} },
+})
+${more}`
+}
+
+class Place {
+  readonly file: string
+  readonly lock: string
+  readonly #config: string
+
+  constructor(folder: string) {
+    this.file = join(folder, 'mine.ts')
+    this.lock = join(folder, 'postern.lock')
+    this.#config = join(folder, 'postern.yaml')
+  }
+
+  write(permissions: string, more = ''): void {
+    writeFileSync(this.file, source(permissions, more))
+  }
+
+  async review(): Promise<Reviewed> {
+    const reviewed = await reviewPlugin(this.file, this.lock)
+    assert.ok(!('problems' in reviewed), JSON.stringify(reviewed))
+    return reviewed
+  }
+
+  async approve(): Promise<void> {
+    assert.ok(!('problems' in approvePlugin(await this.review(), this.lock, AT)))
+  }
+
+  /** What a start would say. */
+  async problems(grant: object = {}): Promise<string> {
+    const mine = fixturePlugin('mine', {
+      source: { kind: 'file', path: this.file },
+      config: { key: 'x' },
+      grant: grant as Record<string, unknown>,
+    })
+    const plugins = [mine, bundledPlugin('relay-control')]
+    const config = { plugins, lookups: {}, secrets: {}, file: this.#config }
+    return (await checkPlugins(config as never)).map(formatProblem).join('\n')
+  }
+}
+
+test('what was approved starts; other code and more permissions do not', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write(`{ kv: ['mine:*'] }`)
+  assert.equal(await place.problems(), '')
+  writeFileSync(place.lock, 'version: 1\nplugins: []\n')
+  assert.match(await place.problems(), /^P2011 {2}test\.yaml:1:3 .*not approved.*\nFix: .*plugin approve \S+/)
+  await place.approve()
+  assert.equal(await place.problems(), '')
+  place.write(`{ kv: ['mine:*'] }`, '// another line\n')
+  const { build } = await place.review()
+  assert.match(
+    await place.problems(),
+    new RegExp(`^P2012 {2}test\\.yaml:1:3 .*${build}.*2026-11-24T00:00:00\\.000Z`),
+  )
+  await place.approve()
+  assert.equal(await place.problems(), '')
+})
+
+test('a lock that allows less than the same code asks for keeps it from starting', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write(`{ kv: ['mine:*'], hold: true }`)
+  await place.approve()
+  writeFileSync(place.lock, readFileSync(place.lock, 'utf8').replace(/ +hold: true\n/, ''))
+  assert.match(
+    await place.problems(),
+    /^P2013 {2}test\.yaml:1:3 .*more than was approved: it may keep mail in hold/,
+  )
+})
+
+test('with a lock a critical permission needs its approval and no grant', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write(`{ 'relay.grant': true }`)
+  assert.match(await place.problems(), /^P2001/)
+  await place.approve()
+  assert.equal(await place.problems(), '')
+})
+
+const broken: readonly (readonly [string, string])[] = [
+  ['no version', 'plugins: []\n'],
+  ['no list', 'version: 1\n'],
+  [
+    'a short build',
+    'version: 1\nplugins: [{ name: a, path: a, build: "sha256:1", permissions: {}, approvedAt: x }]',
+  ],
+  ['no YAML', '{'],
+  ['a list', '[]'],
+  ['nothing', ''],
+]
+test('a lock that cannot be read keeps the gateway from starting', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write('{}')
+  for (const [what, text] of broken) {
+    writeFileSync(place.lock, text)
+    assert.match(await place.problems(), /^P2010 {2}\S*postern\.lock /, what)
+  }
+})
+
+test('a review says what it is, what it may do, its settings, and what has changed', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write(`{ kv: ['mine:*', 'old:*'] }`)
+  const first = await place.review()
+  assert.equal(first.approved, null)
+  assert.match(first.build, /^sha256:[0-9a-f]{64}$/)
+  assert.deepEqual(first.settings, [
+    { name: 'seconds', type: 'integer', isRequired: false, default: 5, description: 'Wait' },
+    { name: 'key', type: 'string', isRequired: true, description: '' },
+  ])
+  await place.approve()
+  place.write(`{ 'relay.grant': true, kv: ['mine:a'] }`)
+  const second = await place.review()
+  assert.deepEqual(second.approved, {
+    build: first.build,
+    at: '2026-11-24T00:00:00.000Z',
+    isSameBuild: false,
+    added: ['critical: may let anyone send mail anywhere'],
+    removed: ['keeps values between sessions under mine:*, old:*'],
+  })
+})
+
+test('a plugin that declares something else each time it is loaded does not load', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  // The only clock in an isolate that the sandbox does not set.
+  const version = `new Intl.DateTimeFormat('en', { second: 'numeric', fractionalSecondDigits: 3 }).format()`
+  const text = source('{}').replace(`'1.0.0'`, `'1.0.' + ${version}.replace(/\\D/g, '')`)
+  writeFileSync(place.file, text)
+  assert.match(await place.problems(), /^P2014 {2}test\.yaml:1:3 /)
+})
