@@ -153,9 +153,20 @@
   const log = (call, level, message, fields) =>
     command(['l', call.id, level, text(message, MAX_TEXT), fields ?? null])
 
+  // What the worker says of an effect it refused: a sentence, and mostly the name of the error.
+  const refusal = (value) => {
+    const named = typeof value === 'object' && value !== null
+    const error = new ErrorClass(named ? value.message : `${value}`)
+    if (named) defineProperty(error, 'name', { value: value.name, configurable: true, writable: true })
+    return error
+  }
+
   const fieldsOf = (call) => {
     if (call.fields === null)
-      throw new ErrorClass('header fields need the permission "headers.read" and the hook "data"')
+      throw refusal({
+        name: 'PermissionDenied',
+        message: 'header fields need the permission "headers.read" and the hook "data"',
+      })
     if (typeof call.fields === 'string') call.fields = freeze(parse(call.fields))
     return call.fields
   }
@@ -433,13 +444,6 @@
       fail(call, error)
     }
     return 1
-  }
-  // What the worker says of an effect it refused: a sentence, and mostly the name of the error.
-  const refusal = (value) => {
-    const named = typeof value === 'object' && value !== null
-    const error = new ErrorClass(named ? value.message : `${value}`)
-    if (named) defineProperty(error, 'name', { value: value.name, configurable: true, writable: true })
-    return error
   }
   globalThis.__settle = (at, randomSeed, callId, effectId, ok, json) => {
     const entry = mapGet(waiting, effectId)
