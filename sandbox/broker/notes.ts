@@ -109,9 +109,7 @@ export function notesEffects(notes: SessionNotes): readonly NamedEffect[] {
         write: false,
         run: async (caller, [key, of]) => {
           checkHook(caller)
-          if (of !== null && of !== caller.plugin && !caller.permissions.notes.matches(String(of)))
-            throw new PermissionDenied('notes', `the permission notes does not cover the plugin "${of}"`)
-          const json = notes.get(caller, String(of ?? caller.plugin), checkedKey(key))
+          const json = notes.get(caller, whoseNotes(caller, of), checkedKey(key))
           return json === undefined ? undefined : (JSON.parse(json) as unknown)
         },
       },
@@ -129,6 +127,14 @@ export function notesEffects(notes: SessionNotes): readonly NamedEffect[] {
       },
     ],
   ]
+}
+
+function whoseNotes({ plugin, permissions }: Caller, of: unknown): string {
+  if (of === null || of === plugin) return plugin
+  if (typeof of !== 'string') throw new EffectRefused('"plugin" is the name of one')
+  if (!permissions.notes.matches(of))
+    throw new PermissionDenied('notes', `the permission notes does not cover the plugin "${of}"`)
+  return of
 }
 
 function checkHook({ question: { hook } }: Caller): void {
