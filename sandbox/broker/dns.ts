@@ -5,6 +5,7 @@ import { QueryBudget } from '../../core/dns/query-budget.ts'
 import type { Asking, Resolver } from '../../core/dns/resolver.ts'
 import {
   type AskedQuestion,
+  type Effect,
   EffectRefused,
   type NamedEffect,
   PermissionDenied,
@@ -31,34 +32,27 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
 
 export function dnsEffects(resolver: NameLookups): readonly NamedEffect[] {
   const budgets = new Budgets()
-  const resolve = async (type: unknown, name: unknown, asking: Asking) => {
-    const lookup = LOOKUPS[String(type)] as Lookup
-    return await lookup(resolver, String(name), asking)
+  const resolve: Effect = {
+    write: false,
+    run: async ({ plugin, permissions, question }, [type, name]) => {
+      if (typeof type !== 'string' || !Object.hasOwn(LOOKUPS, type))
+        throw new EffectRefused(`a type is one of ${Object.keys(LOOKUPS).join(', ')}`)
+      if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_CHARS)
+        throw new EffectRefused(`a name is text of 1 to ${MAX_NAME_CHARS} characters`)
+      // An address is asked about by its name in the reverse tree.
+      const asked = type === 'PTR' ? (reverseName(name) ?? name) : name
+      if (!permissions.dns.covers(type, asked))
+        throw new PermissionDenied('dns', `the permission dns does not cover ${type} of "${asked}"`)
+      const budget = budgets.of(question, plugin)
+      if (budget.isUsedUp)
+        throw new QuotaExceeded('dns.questions', `more than ${MAX_QUESTIONS} DNS questions in one call`)
+      const lookup = LOOKUPS[type] as Lookup
+      const answer = await lookup(resolver, name, { budget, signal: AbortSignal.timeout(question.pluginMs) })
+      if (answer.kind === 'trouble') throw new Unavailable(`${type} of ${asked}: ${answer.reason}`)
+      return answer.kind === 'found' ? found(answer) : { kind: answer.kind, records: [] }
+    },
   }
-  return [
-    [
-      'dns.resolve',
-      {
-        write: false,
-        run: async ({ plugin, permissions, question }, [type, name]) => {
-          if (typeof type !== 'string' || !Object.hasOwn(LOOKUPS, type))
-            throw new EffectRefused(`a type is one of ${Object.keys(LOOKUPS).join(', ')}`)
-          if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_CHARS)
-            throw new EffectRefused(`a name is text of 1 to ${MAX_NAME_CHARS} characters`)
-          // An address is asked about by its name in the reverse tree.
-          const asked = type === 'PTR' ? (reverseName(name) ?? name) : name
-          if (!permissions.dns.covers(type, asked))
-            throw new PermissionDenied('dns', `the permission dns does not cover ${type} of "${asked}"`)
-          const budget = budgets.of(question, plugin)
-          if (budget.isUsedUp)
-            throw new QuotaExceeded('dns.questions', `more than ${MAX_QUESTIONS} DNS questions in one call`)
-          const answer = await resolve(type, name, { budget, signal: AbortSignal.timeout(question.pluginMs) })
-          if (answer.kind === 'trouble') throw new Unavailable(`${type} of ${asked}: ${answer.reason}`)
-          return answer.kind === 'found' ? found(answer) : { kind: answer.kind, records: [] }
-        },
-      },
-    ],
-  ]
+  return [['dns.resolve', resolve]]
 }
 
 function found({ kind, records, ttlSeconds, isAuthentic }: Found<unknown>): unknown {

@@ -5,8 +5,8 @@ export interface PluginRequest {
   readonly url: URL
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
-  /** `message`: the message as received; null: none. */
-  readonly body: 'message' | string | null
+  /** The message as received, text, or none. */
+  readonly body: { readonly kind: 'message' } | { readonly kind: 'text'; readonly text: string } | null
   readonly timeoutMs: number
 }
 
@@ -36,17 +36,18 @@ const RESERVED = new Set([
  * @throws EffectRefused
  */
 export function checkedRequest([target, options]: readonly unknown[], mostMs: number): PluginRequest {
-  const { method = 'GET', headers = {}, body = null, timeoutMs = DEFAULT_TIMEOUT_MS } = recordOf(options)
+  const { method = 'GET', headers = {}, body = null, timeoutMs } = recordOf(options)
+  const waitMs = timeoutMs ?? Math.min(DEFAULT_TIMEOUT_MS, mostMs)
   if (typeof method !== 'string' || !METHODS.includes(method))
     throw new EffectRefused(`a method is one of ${METHODS.join(', ')}`)
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 1 && timeoutMs <= mostMs))
+  if (typeof waitMs !== 'number' || !(waitMs >= 1 && waitMs <= mostMs))
     throw new EffectRefused(`timeoutMs is 1 to ${mostMs} at this hook`)
   return {
     url: checkedUrl(target),
     method,
     headers: checkedHeaders(headers),
     body: checkedBody(body),
-    timeoutMs: Math.round(timeoutMs),
+    timeoutMs: Math.round(waitMs),
   }
 }
 
@@ -74,14 +75,14 @@ function checkedHeaders(headers: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(entries) as Record<string, string>
 }
 
-/** Text, `{ message: true }` for the message as received, or nothing. */
+/** `{ text }`, `{ message: true }` for the message as received, or nothing. */
 function checkedBody(body: unknown): PluginRequest['body'] {
   if (body === null) return null
-  if (typeof body === 'object' && (body as { message?: unknown }).message === true) return 'message'
+  if (typeof body === 'object' && (body as { message?: unknown }).message === true) return { kind: 'message' }
   const text = recordOf(body)['text']
   if (typeof text !== 'string' || Buffer.byteLength(text) > MAX_BODY_BYTES)
     throw new EffectRefused(`a body is text of at most ${MAX_BODY_BYTES} octets, or the message`)
-  return text
+  return { kind: 'text', text }
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -15,8 +15,15 @@ import {
 import type { MessageReader } from '../../core/mail/hook-events.ts'
 import { AtOnce } from './at-once.ts'
 import { Budgets, type NameLookups } from './dns.ts'
-import { type Caller, EffectRefused, type NamedEffect, PermissionDenied, Unavailable } from './effect.ts'
-import { checkedRequest } from './http-request.ts'
+import {
+  type Caller,
+  type Effect,
+  EffectRefused,
+  type NamedEffect,
+  PermissionDenied,
+  Unavailable,
+} from './effect.ts'
+import { checkedRequest, type PluginRequest } from './http-request.ts'
 import type { Secrets } from './secrets.ts'
 
 export type HttpDoor = (request: HttpRequest) => Promise<HttpResponse>
@@ -32,39 +39,60 @@ export interface HttpParts {
   readonly random: () => number
 }
 
-export function httpEffects({ door, resolver, secrets, random }: HttpParts): readonly NamedEffect[] {
+export function httpEffects(parts: HttpParts): readonly NamedEffect[] {
+  const fetcher = new Fetcher(parts)
   const requests = new AtOnce('http.requests', MAX_REQUESTS)
-  const budgets = new Budgets()
+  const fetch: Effect = {
+    // It may change something at the other side.
+    write: true,
+    run: async (caller, args) => {
+      try {
+        return await requests.during(caller.plugin, () => fetcher.fetch(caller, args))
+      } catch (error) {
+        if (error instanceof HttpFault) throw new Unavailable(error.message)
+        throw error
+      }
+    },
+  }
+  return [['http.fetch', fetch]]
+}
 
-  async function fetch(caller: Caller, args: readonly unknown[]): Promise<unknown> {
+class Fetcher {
+  readonly #parts: HttpParts
+  readonly #budgets = new Budgets()
+
+  constructor(parts: HttpParts) {
+    this.#parts = parts
+  }
+
+  async fetch(caller: Caller, args: readonly unknown[]): Promise<unknown> {
+    const { door, secrets } = this.#parts
     const { url, method, headers, body, timeoutMs } = checkedRequest(args, caller.question.pluginMs)
     if (!caller.permissions.http.allows(url.origin))
       throw new PermissionDenied('http', `the permission http does not cover "${url.origin}"`)
-    const sent = body === 'message' ? messageBody(caller) : textBody(body)
-    const filled = Object.entries(headers).map(([name, value]) => [name, secrets.filled(caller, value)])
-    const addresses = await addressesOf(caller, url)
-    const { status, ...response } = await door({
+    const request = {
       url,
       method,
-      headers: Object.fromEntries(filled) as Record<string, string>,
-      body: sent,
-      addresses,
+      headers: changed(headers, (value) => secrets.filled(caller, value)),
+      body: sentBody(caller, body),
+      addresses: await this.#addressesOf(caller, url),
       timeoutMs,
       maxResponseBytes: MAX_RESPONSE_BYTES,
-    })
-    const told = Object.entries(response.headers).map(([name, value]) => [
-      name,
-      secrets.masked(caller, value),
-    ])
-    const text = new TextDecoder().decode(response.body)
-    return { status, headers: Object.fromEntries(told) as unknown, body: secrets.masked(caller, text) }
+    }
+    const response = await door(request)
+    return {
+      status: response.status,
+      headers: changed(response.headers, (value) => secrets.masked(caller, value)),
+      body: secrets.masked(caller, new TextDecoder().decode(response.body)),
+    }
   }
 
   /** Those the request may go to. @throws PermissionDenied, Unavailable */
-  async function addressesOf(caller: Caller, url: URL): Promise<readonly HttpAddress[]> {
+  async #addressesOf(caller: Caller, url: URL): Promise<readonly HttpAddress[]> {
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
     const family = isIP(host)
-    const known = family === 0 ? await lookedUp(caller, host) : [{ address: host, family: family as 4 | 6 }]
+    const known =
+      family === 0 ? await this.#lookedUp(caller, host) : [{ address: host, family: family as 4 | 6 }]
     if (caller.permissions.http.allowsPrivate(url.origin)) return known
     const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
     const open = known.filter(({ address }) => INTERNET.whyNot(address, port) === null)
@@ -73,42 +101,33 @@ export function httpEffects({ door, resolver, secrets, random }: HttpParts): rea
     throw new PermissionDenied('http', `${url.origin} is at ${why}, which an administrator has to grant`)
   }
 
-  async function lookedUp({ question, plugin }: Caller, host: string): Promise<readonly HttpAddress[]> {
+  async #lookedUp({ question, plugin }: Caller, host: string): Promise<readonly HttpAddress[]> {
+    const { resolver, random } = this.#parts
     const found = await hostAddresses(resolver, host, {
       family: 'both',
       random,
-      budget: budgets.of(question, plugin),
+      budget: this.#budgets.of(question, plugin),
       signal: AbortSignal.timeout(question.pluginMs),
     })
     if (found.kind === 'addresses') return found.addresses
     throw new Unavailable(found.kind === 'trouble' ? `${host}: ${found.reason}` : `${host} has no address`)
   }
+}
 
-  return [
-    [
-      'http.fetch',
-      {
-        // It may change something at the other side.
-        write: true,
-        run: async (caller, args) => {
-          try {
-            return await requests.during(caller.plugin, () => fetch(caller, args))
-          } catch (error) {
-            if (error instanceof HttpFault) throw new Unavailable(error.message)
-            throw error
-          }
-        },
-      },
-    ],
-  ]
+function changed(
+  headers: Readonly<Record<string, string>>,
+  change: (value: string) => string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, change(value)]))
 }
 
 /** What may be reached without a grant: hosts on the Internet. */
 const INTERNET = new AddressPolicy({ listeners: [], ownAddresses: [], allowedNetworks: [] })
 
-function textBody(text: string | null): HttpBody | null {
-  if (text === null) return null
-  const bytes = Buffer.from(text)
+function sentBody(caller: Caller, body: PluginRequest['body']): HttpBody | null {
+  if (body === null) return null
+  if (body.kind === 'message') return messageBody(caller)
+  const bytes = Buffer.from(body.text)
   return { sizeBytes: bytes.length, chunks: [bytes] }
 }
 

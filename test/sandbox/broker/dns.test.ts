@@ -1,8 +1,33 @@
 /** `dns.resolve`: what there is, what there is not, what nobody knows, and what a plugin may not ask. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NO_DOMAIN } from '../../../core/dns/answer.ts'
+import type { Asking } from '../../../core/dns/resolver.ts'
+import { systemClock } from '../../../core/observe/clock.ts'
+import { silentLog } from '../../../core/observe/log.ts'
+import { Broker } from '../../../sandbox/broker/broker.ts'
+import { dnsEffects, MAX_QUESTIONS } from '../../../sandbox/broker/dns.ts'
+import type { Caller } from '../../../sandbox/broker/effect.ts'
+import { SessionNotes } from '../../../sandbox/broker/notes.ts'
+import { PluginCounters } from '../../../sandbox/broker/plugin-counters.ts'
+import { effectivePermissions } from '../../../sandbox/permissions.ts'
+import { testDoor, testResolver } from '../../../sandbox/test-network.ts'
 import { probe } from '../../support/probe.ts'
+import { stateInMemory } from '../../support/sandbox.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
+
+const BROKER = {
+  state: stateInMemory(),
+  tables: new Map(),
+  resolver: testResolver({}, {}),
+  http: testDoor({}, []),
+  sleep: async () => {},
+  secrets: {},
+  notes: new SessionNotes(),
+  clock: systemClock,
+  log: silentLog,
+  random: () => 0.5,
+}
 
 const RECORDS = {
   'A listed.dbl.example': ['127.0.0.2'],
@@ -56,4 +81,32 @@ test('a plugin asks for the types and below the names of its permission', async 
   assert.equal(await name(USES.inside), 'PermissionDenied')
   assert.equal(await name(USES.type), 'InvalidArgument')
   await plugin.close()
+})
+
+test('one call asks so many questions and no more; the next call begins anew', async () => {
+  const counters = new PluginCounters()
+  const resolver = {
+    ...testResolver({}, {}),
+    a: async (_: string, { budget }: Asking = {}) => {
+      budget?.spend(1)
+      return NO_DOMAIN
+    },
+  }
+  const [[, effect] = assert.fail()] = dnsEffects(resolver)
+  const permissions = effectivePermissions({ dns: { types: ['A'] } }, null)
+  const caller = (): Caller => ({
+    plugin: 'one',
+    permissions,
+    message: null,
+    question: { hook: 'rcpt', session: 's_1', transaction: 1, pluginMs: 1_000 },
+  })
+  const call = caller()
+  for (let i = 0; i < MAX_QUESTIONS; i++) await effect.run(call, ['A', `host-${i}.example`])
+  const refused = effect.run(call, ['A', 'one-more.example'])
+  await assert.rejects(refused, { name: 'QuotaExceeded', quota: 'dns.questions' })
+  await effect.run({ ...call, plugin: 'another' }, ['A', 'one-more.example'])
+  await effect.run(caller(), ['A', 'one-more.example'])
+  const broker = new Broker({ ...BROKER, counters })
+  broker.failed(call, 'dns.resolve', await refused.catch((error: unknown) => error))
+  assert.deepEqual(counters.quotaRefusals, [{ labels: { plugin: 'one', quota: 'dns.questions' }, value: 1 }])
 })

@@ -84,6 +84,12 @@ test('an origin that is a private address needs a grant', async () => {
   assert.equal(granted.requests[0]?.url, url)
 })
 
+test('a text that looks like a handle of the message is a text', async () => {
+  const use = `tools.http.fetch('${URL}', { method: 'POST', body: 'message' })`
+  const { requests } = await used(use, { permissions, http })
+  assert.equal(requests[0]?.body, 'message')
+})
+
 test('the message is sent as received, to whoever may read it', async () => {
   const message = 'Subject: x\r\n\r\nline\r\n'
   const use = `tools.http.fetch('${URL}', { method: 'POST', body: event.message })`
