@@ -39,6 +39,18 @@ test('a plugin that fails at connect lets the client in and owes it an answer at
   await server.stop()
 })
 
+test('the end of a session is told once, by its id', async () => {
+  const ended: string[] = []
+  const server = await TestServer.start({ parts: { sessionEnded: (session) => ended.push(session) } })
+  const client = await server.connect()
+  await client.expect('220', null)
+  await client.expect('221', 'QUIT')
+  assert.equal(await client.closed(), '')
+  while (server.logged('session-ended').length === 0) await client.silence(5)
+  assert.deepEqual(ended, [server.logged('session-ended')[0]?.['session']])
+  await server.stop()
+})
+
 test('who talks before the greeting is sent away (RFC 5321 §4.3.1)', async () => {
   const asked = Promise.withResolvers<void>()
   const server = await TestServer.start({

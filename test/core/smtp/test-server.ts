@@ -59,7 +59,7 @@ export interface TestServerOptions {
   readonly tls?: ServerCertificate
   readonly credentials?: Credentials
   /** Parts that are not in memory, or counted by somebody else. */
-  readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency'>>
+  readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'sessionEnded'>>
 }
 
 export interface LogLine {
