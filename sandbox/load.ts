@@ -75,10 +75,12 @@ async function loadPlugin(
   }
   const outcome = await domain.load(number, request)
   if ('fault' in outcome) return loadProblem(entry, compiled, outcome.fault)
-  // What was approved must be what will be: a second isolate has nothing of the first.
-  const again = await domain.load(number, request)
-  if ('fault' in again) return loadProblem(entry, compiled, again.fault)
-  if (!isDeepStrictEqual(outcome.manifest, again.manifest)) return changing(entry, compiled)
+  if (approval !== null) {
+    // What is decided about must be what will be: a second isolate has nothing of the first.
+    const again = await domain.load(number, request)
+    if ('fault' in again) return loadProblem(entry, compiled, again.fault)
+    if (!isDeepStrictEqual(outcome.manifest, again.manifest)) return changing(entry, compiled)
+  }
   const manifest = parseManifest(outcome.manifest)
   if (isManifestFault(manifest)) {
     const word = new RegExp(`\\b${manifest.word.replace(/\W/g, '\\$&')}\\b`)

@@ -29,6 +29,7 @@ import type { Secrets } from './secrets.ts'
 export type HttpDoor = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
+const MAX_TOLD_BYTES = 3 * 1024 * 1024
 const MAX_REQUESTS = 32
 
 export interface HttpParts {
@@ -80,11 +81,15 @@ class Fetcher {
       maxResponseBytes: MAX_RESPONSE_BYTES,
     }
     const response = await door(request)
-    return {
+    const told = {
       status: response.status,
       headers: changed(response.headers, (value) => secrets.masked(caller, value)),
       body: secrets.masked(caller, new TextDecoder().decode(response.body)),
     }
+    // What is no text grows when it is written as one, and a frame has an end.
+    if (Buffer.byteLength(JSON.stringify(told)) > MAX_TOLD_BYTES)
+      throw new Unavailable('a response that is no text and too large')
+    return told
   }
 
   /** Those the request may go to. @throws PermissionDenied, Unavailable */

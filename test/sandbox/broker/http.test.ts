@@ -84,6 +84,22 @@ test('an origin that is a private address needs a grant', async () => {
   assert.equal(granted.requests[0]?.url, url)
 })
 
+test('a megabyte of text comes back; of what is no text only as much as fits a frame', async () => {
+  await using folder = await TemporaryFolder.make()
+  const answers = {
+    [`${URL}/text`]: { body: 'x'.repeat(1024 * 1024) },
+    [`${URL}/zeros`]: { body: '\0'.repeat(1024 * 1024) },
+  }
+  const uses = ['text', 'zeros'].map(
+    (path) => `tools.http.fetch('${URL}/${path}').then(({ body }) => body.length)`,
+  ) as [string, string]
+  const plugin = await probe(folder.path, { permissions, http: answers }, uses)
+  assert.deepEqual(await plugin.use(uses[0]), { value: 1024 * 1024 })
+  assert.equal(Reflect.get(await plugin.use(uses[1]), 'name'), 'Unavailable')
+  assert.deepEqual(await plugin.use(uses[0]), { value: 1024 * 1024 })
+  await plugin.close()
+})
+
 test('a text that looks like a handle of the message is a text', async () => {
   const use = `tools.http.fetch('${URL}', { method: 'POST', body: 'message' })`
   const { requests } = await used(use, { permissions, http })
