@@ -40,6 +40,8 @@ export class Reloading {
   #current: GenerationSource
   /** Reloads come one after the other. */
   #last: Promise<unknown> = Promise.resolve()
+  /** The one that has not begun: whoever asks meanwhile means the same. */
+  #waiting: Promise<ReloadOutcome> | null = null
   /** Generations opened so far: a number is not given twice. */
   #number: number
 
@@ -61,9 +63,12 @@ export class Reloading {
 
   /** Reads configuration, plugins and tables anew and puts them in force, or says what is wrong. Never rejects. */
   reload(reason: string): Promise<ReloadOutcome> {
-    const reloaded = this.#last.then(() => this.#reload(reason))
-    this.#last = reloaded
-    return reloaded
+    this.#waiting ??= this.#last.then(() => {
+      this.#waiting = null
+      return this.#reload(reason)
+    })
+    this.#last = this.#waiting
+    return this.#waiting
   }
 
   async #reload(reason: string): Promise<ReloadOutcome> {
@@ -81,11 +86,8 @@ export class Reloading {
     try {
       const read = this.#read()
       if ('problems' in read) return read.problems
-      const problems = await this.#workers.prepare(read)
-      if (problems.length > 0) {
-        await this.#workers.discard(read.number)
-        return problems
-      }
+      const problems = await this.#prepared(read)
+      if (problems.length > 0) return problems
       this.#current = read
       await this.#workers.activate(read)
       return []
@@ -94,6 +96,17 @@ export class Reloading {
       const remedy =
         'try again; when it stays, the log has more, and a restart applies the same configuration'
       return [{ code: 'P3031', place: this.#configFile, message, remedy }]
+    }
+  }
+
+  /** What some have prepared is let go when not all of them could. */
+  async #prepared(source: GenerationSource): Promise<readonly Problem[]> {
+    let problems: readonly Problem[] | null = null
+    try {
+      problems = await this.#workers.prepare(source)
+      return problems
+    } finally {
+      if (problems?.length !== 0) await this.#workers.discard(source.number)
     }
   }
 

@@ -59,10 +59,14 @@ export class Workers implements Reloadable {
     return problems.find((found) => found.length > 0) ?? []
   }
 
-  /** One that dies over it is replaced by one that starts with this generation. */
+  /** One that cannot is replaced: whoever starts from now on starts with this generation. */
   async activate(source: GenerationSource): Promise<void> {
     this.#source = source
-    await Promise.allSettled(this.#all.map((worker) => worker.activate(source.number)))
+    await Promise.all(
+      this.#all.map((worker) =>
+        worker.activate(source.number).catch(() => worker.kill('it has not what was reloaded')),
+      ),
+    )
   }
 
   async discard(number: number): Promise<void> {
