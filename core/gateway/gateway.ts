@@ -5,6 +5,7 @@ import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
+import type { Finished, Told } from '../delivery/notices.ts'
 import type { HookRunner } from '../hooks/runner.ts'
 import { Teller } from '../hooks/teller.ts'
 import { storedSizeBytes } from '../mail/message.ts'
@@ -20,7 +21,7 @@ import { contentChunk } from '../queue/stored-content.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl, type GatewayParts } from './control.ts'
-import { type GenerationSource, type Lasting, openGeneration } from './generation.ts'
+import { type Generation, type GenerationSource, type Lasting, openGeneration } from './generation.ts'
 import { Generations } from './generations.ts'
 import { GatewayPolicy, tellOutcomes } from './policy.ts'
 import { openStore } from './store.ts'
@@ -46,7 +47,7 @@ export interface Gateway {
   /** Puts the prepared generation in force. Transactions under way keep theirs. */
   activate(number: number): void
   /** Lets a prepared generation go. */
-  discard(number: number): Promise<void>
+  discard(number: number): void
   /** Takes no new mail, finishes what is in hand for at most `timeoutMs`, and gives the rest back to the queue. */
   stop(timeoutMs: number): Promise<void>
 }
@@ -130,7 +131,7 @@ function compose(
     clock,
     log,
     notices: {
-      tell: (finished) => generations.current.notices.tell(finished),
+      tell: (finished) => tellNotices(generations.current, finished),
       stored: (finished, told) => generations.current.notices.stored(finished, told),
     },
     policy: new GatewayPolicy({ hooks, records, clock, log }),
@@ -155,6 +156,16 @@ function compose(
   })
   const startedAt = clock.monotonic()
   return { clock, keeper, queue, generations, records, deliverer, teller, smtp, startedAt, isDraining: false }
+}
+
+/** Its plugins stay loaded until the route of the notice is known. */
+async function tellNotices({ hooks, notices }: Generation, finished: Finished): Promise<Told> {
+  hooks.enter()
+  try {
+    return await notices.tell(finished)
+  } finally {
+    hooks.leave()
+  }
 }
 
 function policyOf({ current }: Generations): PolicyParts {

@@ -3,6 +3,7 @@
  * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
  */
 import { networkInterfaces } from 'node:os'
+import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
@@ -42,6 +43,9 @@ export interface Lasting {
   readonly clock: Clock
   readonly log: Log
 }
+
+/** Longer than a lookup or the check of a password may take, milliseconds. */
+const UNDER_WAY_MS = 60_000
 
 export interface Generation {
   readonly number: number
@@ -93,10 +97,14 @@ export async function openGeneration(
   }
 }
 
-/** Closes what `other`, the generation that goes on, does not share. */
+/**
+ * Closes what `other`, the generation that goes on, does not share. Lookups and sign-ins that are under way have some
+ * time to end; without another generation they have had it.
+ */
 export async function closeGeneration(generation: Generation, other: Generation | null): Promise<void> {
   generation.sandbox.close()
   if (generation.certificate !== other?.certificate) generation.certificate?.close()
+  if (other !== null) await wait(UNDER_WAY_MS, undefined, { ref: false })
   if (generation.resolver !== other?.resolver) generation.resolver.close()
   if (generation.credentials !== other?.credentials) await generation.credentials?.close()
 }

@@ -30,7 +30,15 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
   log: ({ log }) => log,
   workers: ({ workers }) => workers,
   'queue.lease': ({ queue }) => queue.leaseMs,
+  'outbound.connections': ({ outbound }) => outbound.connections,
 }
+
+const STOPPING: Problem = Object.freeze({
+  code: 'P3031',
+  place: 'gateway',
+  message: 'The reload was given up: the gateway is stopping.',
+  remedy: 'the next start reads the files as they are',
+})
 
 export class Reloading {
   readonly #configFile: string
@@ -44,6 +52,7 @@ export class Reloading {
   #waiting: Promise<ReloadOutcome> | null = null
   /** Generations opened so far: a number is not given twice. */
   #number: number
+  #isStopping = false
 
   /** @param listeners as they were bound: a port left open in the file has a number there */
   constructor(
@@ -61,6 +70,16 @@ export class Reloading {
     this.#log = log
   }
 
+  /** In force. */
+  get config(): Config {
+    return this.#current.config
+  }
+
+  /** From now on nothing is reloaded: the gateway is stopping. */
+  stop(): void {
+    this.#isStopping = true
+  }
+
   /** Reads configuration, plugins and tables anew and puts them in force, or says what is wrong. Never rejects. */
   reload(reason: string): Promise<ReloadOutcome> {
     this.#waiting ??= this.#last.then(() => {
@@ -73,9 +92,11 @@ export class Reloading {
 
   async #reload(reason: string): Promise<ReloadOutcome> {
     const startedAt = performance.now()
-    const problems = await this.#tried()
+    const problems = this.#isStopping ? [STOPPING] : await this.#tried()
     const tookMs = Math.round(performance.now() - startedAt)
     const { number: generation } = this.#current
+    // Asked for too late, or what broke it off is the stop.
+    if (this.#isStopping) return { isReloaded: false, generation, problems: [STOPPING], tookMs }
     if (problems.length === 0) this.#log.info('reloaded', { reason, generation, tookMs })
     for (const { code, place, message, remedy } of problems)
       this.#log.error('reload-failed', { reason, generation, code, place, message, remedy })

@@ -14,6 +14,7 @@ export class Workers implements Reloadable {
   readonly #all: readonly WorkerProcess[]
   /** What a worker starts with, a replaced one too. */
   #source: GenerationSource
+  #isStopping = false
 
   constructor(first: GenerationSource, options: Omit<WorkerOptions, 'source'>) {
     this.#source = first
@@ -79,6 +80,7 @@ export class Workers implements Reloadable {
   }
 
   async stop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true
     await Promise.all(this.#all.map((worker) => worker.stop(timeoutMs)))
   }
 
@@ -89,6 +91,7 @@ export class Workers implements Reloadable {
   async #allReady(): Promise<void> {
     const endsAt = performance.now() + REPLACED_MS
     while (this.#ready().length < this.#all.length) {
+      if (this.#isStopping) throw new Error('the gateway is stopping')
       if (performance.now() > endsAt) throw new Error(REPLACED)
       await wait(LOOK_MS)
     }
