@@ -106,7 +106,7 @@ const store = {
       ...size,
       description: 'Bodies up to this size stand in the database, larger ones in files.',
       atMost: '64MiB',
-      default: '64KiB',
+      default: '256KiB',
     },
     reserveBytes: {
       ...size,

@@ -3,6 +3,7 @@
  * the other, replies per recipient. The only file that knows nodemailer; what it reports is decided in outcome.ts.
  */
 import type { Socket } from 'node:net'
+import type { Transform } from 'node:stream'
 import type {
   SMTPConnectionEnvelope,
   SMTPConnectionOptions,
@@ -13,6 +14,7 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { storedSizeBytes } from '../mail/message.ts'
 import { bodyStream, hasHighBytes } from './body-stream.ts'
 import type { Channel, Outgoing } from './channel.ts'
+import { DotStuffing } from './dot-stuffing.ts'
 import type { Met, Phase } from './outcome.ts'
 import type { Login, Protection } from './protection.ts'
 
@@ -83,8 +85,32 @@ type Exchanged<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: SMTPError }
 
+/** nodemailer's stream from the message to the socket. It ends with what is missing behind its last octet. */
+interface SendStream extends Transform {
+  lastByte: number | false
+}
+
+/** Not among nodemailer's types. */
+const { _createSendStream: createSendStream } = SMTPConnection.prototype as unknown as {
+  _createSendStream(replied: unknown): SendStream
+}
+
+/** nodemailer looks at each octet of a message by itself, which costs more than all the rest of sending it. */
+class SmtpConnection extends SMTPConnection {
+  /** Called by nodemailer once the remote has answered DATA. */
+  _createSendStream(replied: unknown): SendStream {
+    const stream = createSendStream.call(this, replied)
+    const stuffing = new DotStuffing()
+    stream._transform = (piece: Buffer, _encoding, done) => {
+      stream.lastByte = piece.at(-1) ?? stream.lastByte
+      done(null, stuffing.take(piece))
+    }
+    return stream
+  }
+}
+
 /** LMTP answers the message once for each recipient; nodemailer itself keeps the refusals and the last reply alone. */
-class LmtpConnection extends SMTPConnection {
+class LmtpConnection extends SmtpConnection {
   /** Replies to the message of this transaction, by recipient, in the order they came. */
   readonly replies = new Map<string, string>()
 
@@ -119,7 +145,7 @@ class ClientChannel implements Channel {
     this.#socket = socket
     this.#timeouts = timeouts
     this.#protection = protection
-    const Connection = protocol === 'lmtp' ? LmtpConnection : SMTPConnection
+    const Connection = protocol === 'lmtp' ? LmtpConnection : SmtpConnection
     this.#connection = new Connection({
       connection: socket,
       host: name,

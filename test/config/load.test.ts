@@ -47,7 +47,7 @@ test('an empty file gives every default', () => {
     store: {
       kind: 'local',
       directory: '/etc/postern/var',
-      inlineBytes: 65_536,
+      inlineBytes: 262_144,
       reserveBytes: 67_108_864,
     },
     admin: { socket: '/etc/postern/var/control.sock', http: { host: '127.0.0.1', port: 8025 } },

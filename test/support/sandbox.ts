@@ -96,7 +96,7 @@ function rcptEvent(localPart: string): RcptEvent {
   }
 }
 
-function stateInMemory(): StateStore {
+export function stateInMemory(): StateStore {
   const values = new Map<string, string>()
   return {
     get: async (key) => values.get(key),
