@@ -8,7 +8,6 @@ import { checkAnswer, isFault } from './answers.ts'
 import type { CallReport } from './call.ts'
 import type { ReadyPlugin } from './load.ts'
 import { withoutSecret } from './secret.ts'
-import type { TrustDomain } from './trust-domain.ts'
 
 /** What a plugin did so far. */
 export interface PluginUsage {
@@ -21,14 +20,12 @@ export interface PluginUsage {
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: ReadonlyMap<string, PluginUsage>
-  readonly #domain: TrustDomain
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
   /** @param usage what plugins did so far, by name; entries are added and counted on */
-  constructor(plugins: readonly ReadyPlugin[], domain: TrustDomain, usage: Map<string, PluginUsage>) {
+  constructor(plugins: readonly ReadyPlugin[], usage: Map<string, PluginUsage>) {
     this.plugins = plugins
-    this.#domain = domain
     this.usage = usage
     for (const { identity } of plugins) if (!usage.has(identity.name)) usage.set(identity.name, newUsage())
     const byHook = HOOK_NAMES.map(
@@ -46,10 +43,12 @@ export class Panel implements PluginPanel {
 
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
     const { hook, message, session, chainMs } = call
-    const asked = sameView(this.#byHook[hook], from, hook)
-    const { told, secret } = view(call, asked[0])
-    const seesFields = asked[0]?.permissions.headersRead === true && message !== null
-    const reports = await this.#domain.ask({
+    const asked = segment(this.#byHook[hook], from, hook)
+    const [first] = asked
+    if (first === undefined) return []
+    const { told, secret } = view(call, first)
+    const seesFields = first.permissions.headersRead && message !== null
+    const reports = await first.domain.ask({
       hook,
       plugins: asked.map(({ number }) => number),
       eventJson: JSON.stringify(told),
@@ -103,25 +102,27 @@ export class Panel implements PluginPanel {
 }
 
 /**
- * From number `from` on, the subscribers that may see the same: they share one frame, and none is shown by it what
- * only another may see.
+ * From number `from` on, the subscribers that live in one process and may see the same: they share one frame, and none
+ * is shown by it what only another may see.
  */
-function sameView(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
+function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
   const rest = subscribers.slice(from)
   const view = hook === 'data' ? 'headersRead' : hook === 'auth' ? 'credentials' : null
-  if (view === null) return rest
-  const first = rest[0]?.permissions[view]
-  const end = rest.findIndex(({ permissions }) => permissions[view] !== first)
+  const first = rest[0]
+  const end = rest.findIndex(
+    ({ domain, permissions }) =>
+      domain !== first?.domain || (view !== null && permissions[view] !== first.permissions[view]),
+  )
   return end < 0 ? rest : rest.slice(0, end)
 }
 
 /** The event as a plugin may see it, and the password in it, '' when there is none. */
 function view(
   { event }: PluginCall,
-  plugin: ReadyPlugin | undefined,
+  plugin: ReadyPlugin,
 ): { readonly told: HookEvents[HookName]; readonly secret: string } {
   if (!('password' in event)) return { told: event, secret: '' }
-  if (plugin?.permissions.credentials === true) return { told: event, secret: event.password ?? '' }
+  if (plugin.permissions.credentials) return { told: event, secret: event.password ?? '' }
   return { told: { ...event, password: null }, secret: '' }
 }
 

@@ -1,9 +1,8 @@
 /** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
+import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
 import { FrameBatch, FrameReader } from './protocol/frames.ts'
 import { type HostMessage, parseHostFrame } from './protocol/parse.ts'
@@ -18,41 +17,13 @@ export interface Death {
   readonly stderr: string
 }
 
-export interface PlughostOptions extends WatchLimits {
+export interface PlughostOptions extends WatchLimits, PlughostProgram {
   onMessage(message: HostMessage): void
   /** Called once. */
   onDeath(death: Death): void
 }
 
-const ENTRY = join(import.meta.dirname, 'host', 'main.ts')
-/** Ends the plughost with its worker even while an isolate spins; on every Debian, absent on macOS. */
-const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
 const STDERR_CHARS = 4000
-
-/** Nothing of the gateway's environment but where Node keeps what it compiled. */
-function plughostEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_COMPILE_CACHE } = process.env
-  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
-}
-
-/** What this system does not offer and a hardened plughost would use; said at start. */
-export function missingHardening(): readonly string[] {
-  return [
-    ...(SETPRIV === undefined ? ['setpriv (a plughost that hangs may outlive a killed gateway)'] : []),
-    ...(existsSync('/proc/self/statm') ? [] : ['/proc (the memory of a plughost is not bounded)']),
-  ]
-}
-
-/** @throws when no process can be made; some reasons are told later, as its `error` */
-function spawned(breadcrumb: number): ChildProcess {
-  const node = [process.execPath, '--no-node-snapshot', ENTRY]
-  const [command, ...args] = SETPRIV === undefined ? node : [SETPRIV, '--pdeathsig', 'KILL', '--', ...node]
-  return spawn(command as string, args, {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', breadcrumb],
-    env: plughostEnvironment(),
-    cwd: '/',
-  })
-}
 
 /** @throws when there is no process behind it */
 function wireOf(child: ChildProcess): Duplex {
@@ -82,7 +53,7 @@ export class Plughost {
   constructor(options: PlughostOptions) {
     this.#options = options
     try {
-      this.#child = spawned(this.#breadcrumb.fileDescriptor)
+      this.#child = startPlughost(options, this.#breadcrumb.fileDescriptor)
       this.#wire = wireOf(this.#child)
     } catch (error) {
       this.#breadcrumb.close()

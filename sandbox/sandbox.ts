@@ -4,10 +4,10 @@ import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { Broker } from './broker/broker.ts'
+import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
 import { Panel, type PluginUsage } from './panel.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
-import { TrustDomain } from './trust-domain.ts'
 
 export interface SandboxOptions {
   readonly state: StateStore
@@ -21,29 +21,29 @@ export interface SandboxOptions {
 
 export interface Sandbox {
   readonly panel: Panel
-  /** Process id of the plughost, null while it is being replaced. */
-  readonly plughostPid: () => number | null
+  /** One for each trust domain. */
+  readonly plughosts: () => readonly PlughostView[]
   /** How often a plughost died since the start. */
   readonly plughostDeaths: () => number
   close(): void
 }
 
-/** Starts a plughost and loads every plugin; with a problem nothing is left running. */
+/** Starts a plughost for each trust domain and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
   { state, clock, log, random, usage = new Map() }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const domain = new TrustDomain({ clock, log, random, broker: new Broker(state, tables, clock) })
-  const loading = await loadPlugins(sources, domain)
+  const domains = new Domains({ clock, log, random, broker: new Broker(state, tables, clock) })
+  const loading = await loadPlugins(sources, domains)
   if ('problems' in loading) {
-    domain.close()
+    domains.close()
     return loading
   }
   return {
-    panel: new Panel(loading.plugins, domain, usage),
-    plughostPid: () => domain.pid,
-    plughostDeaths: () => domain.deaths,
-    close: () => domain.close(),
+    panel: new Panel(loading.plugins, usage),
+    plughosts: () => domains.views(),
+    plughostDeaths: () => domains.deaths,
+    close: () => domains.close(),
   }
 }
 

@@ -24,6 +24,10 @@ export interface DomainOptions {
   readonly log: Log
   readonly broker: Broker
   readonly random: () => number
+  /** Whether its plughost has the JIT compiler. */
+  readonly jit: boolean
+  /** Only tests have one: what is run in the place of a plughost. */
+  readonly entry?: string
 }
 
 /** What loading came to. */
@@ -67,6 +71,11 @@ export class TrustDomain {
 
   get pid(): number | null {
     return this.#ready ? (this.#host?.pid ?? null) : null
+  }
+
+  /** Names of those that are loaded, in the order of their numbers. */
+  get pluginNames(): readonly string[] {
+    return [...this.#plugins].sort(([a], [b]) => a - b).map(([, { request }]) => request.name)
   }
 
   get deaths(): number {
@@ -134,7 +143,10 @@ export class TrustDomain {
 
   /** @throws when the system gives no process or no file */
   #newHost(): Plughost {
+    const { jit, entry } = this.#options
     return new Plughost({
+      jit,
+      ...(entry === undefined ? {} : { entry }),
       rssCapBytes: RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
       silenceMs: () => (this.#ready && this.#loadsUnderWay === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
       onMessage: (message) => this.#hear(message),

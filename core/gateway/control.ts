@@ -57,7 +57,7 @@ async function gatewayStatus(parts: GatewayParts): Promise<GatewayStatus> {
     workers: [
       {
         pid: process.pid,
-        plughostPid: sandbox.plughostPid(),
+        plughosts: sandbox.plughosts(),
         generation: number,
         uptimeMs: Math.round(clock.monotonic() - startedAt),
       },

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:net'
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
-import { missingHardening } from '../../sandbox/plughost.ts'
+import { missingHardening } from '../../sandbox/plughost-process.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
 import type { HookRunner } from '../hooks/runner.ts'

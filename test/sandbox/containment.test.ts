@@ -112,19 +112,19 @@ test('calls that wait for one promise are all answered when it is settled', asyn
 })
 
 test('a plugin that tampers with its isolate costs no plughost', async () => {
-  const pid = sandbox.plughostPid()
+  const pid = sandbox.pidOf('misbehaving')
   await sandbox.rcpt('tampering')
-  assert.equal(sandbox.plughostPid(), pid)
+  assert.equal(sandbox.pidOf('misbehaving'), pid)
   assert.equal((await sandbox.rcpt('reject')).at(-1)?.answer?.refusal?.code, 'NO')
 })
 
 test('a plughost killed from outside is replaced, and whoever waited is asked again', async () => {
-  const pid = sandbox.plughostPid()
+  const pid = sandbox.pidOf('misbehaving')
   assert.ok(pid)
   const waiting = Promise.all(Array.from({ length: 20 }, () => sandbox.rcpt('well')))
   process.kill(pid, 'SIGKILL')
   for (const reports of await waiting) assert.ok(reports.every(({ fault }) => fault === null))
-  assert.notEqual(sandbox.plughostPid(), pid)
+  assert.notEqual(sandbox.pidOf('misbehaving'), pid)
 })
 
 test('a death names the plugin, the hook and the session in the log', async () => {

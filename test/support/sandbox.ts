@@ -15,7 +15,15 @@ export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
 /** A plugin of the fixtures as a configuration names it. */
 export function fixturePlugin(name: string, more: Partial<PluginConfig> = {}): PluginConfig {
   const source = { kind: 'file', path: join(FIXTURES, `${name}.ts`) } as const
-  return { source, config: {}, grant: {}, onError: 'defer', place: 'test.yaml:1:3', ...more }
+  return {
+    source,
+    config: {},
+    grant: {},
+    onError: 'defer',
+    process: 'own',
+    place: 'test.yaml:1:3',
+    ...more,
+  }
 }
 
 export function bundledPlugin(name: string, more: Partial<PluginConfig> = {}): PluginConfig {
@@ -24,14 +32,18 @@ export function bundledPlugin(name: string, more: Partial<PluginConfig> = {}): P
     config: {},
     grant: {},
     onError: 'defer',
+    process: 'shared',
     place: 'test.yaml:2:3',
     ...more,
   }
 }
 
 export interface TestSandbox extends Sandbox {
+  /** Process of the plughost that has this plugin. */
+  pidOf(plugin: string): number | null
   readonly logged: { readonly event: string; readonly fields: LogFields }[]
-  rcpt(localPart: string, from?: number): Promise<readonly PluginReport[]>
+  /** Asks one after the other, from number `from` on, until one refuses or fails. */
+  rcpt(localPart: string, from?: number, network?: string): Promise<readonly PluginReport[]>
 }
 
 /** What `openConfigured` says of these plugins, as text; '' when they load. */
@@ -46,17 +58,21 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
   const logged: { event: string; fields: LogFields }[] = []
   const sandbox = await open(plugins, logged)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
-  const rcpt = (localPart: string, from = 0): Promise<readonly PluginReport[]> => {
-    const call = {
-      hook: 'rcpt',
-      event: rcptEvent(localPart),
-      message: null,
-      session: SESSION.id,
-      chainMs: 30_000,
-    } as const
-    return sandbox.panel.ask(call, from)
+  const { panel } = sandbox
+  const rcpt = async (localPart: string, from = 0, network?: string): Promise<readonly PluginReport[]> => {
+    const event = rcptEvent(localPart, network)
+    const reports: PluginReport[] = []
+    while (from + reports.length < panel.subscribers('rcpt').length) {
+      const call = { hook: 'rcpt', event, message: null, session: SESSION.id, chainMs: 30_000 } as const
+      reports.push(...(await panel.ask(call, from + reports.length)))
+      // As the runner does: a refusal or a fault ends it.
+      if (reports.at(-1)?.answer?.refusal !== null) break
+    }
+    return reports
   }
-  return { ...sandbox, logged, rcpt }
+  const pidOf = (plugin: string): number | null =>
+    sandbox.plughosts().find(({ plugins }) => plugins.includes(plugin))?.pid ?? null
+  return { ...sandbox, logged, rcpt, pidOf }
 }
 
 async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
@@ -80,9 +96,9 @@ const SESSION: Session = {
   identity: null,
 }
 
-function rcptEvent(localPart: string): RcptEvent {
+function rcptEvent(localPart: string, network = SESSION.client.network): RcptEvent {
   return {
-    session: SESSION,
+    session: { ...SESSION, client: { ...SESSION.client, address: network, network } },
     transaction: {
       number: 1,
       reversePath: 'sender@client.example',
