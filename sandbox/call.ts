@@ -44,6 +44,8 @@ export class Call {
   wrote = false
   /** Tools at work for it. */
   effectsUnderWay = 0
+  /** Tools the plugin being asked has used. */
+  effects = 0
   readonly #resolve: (reports: readonly CallReport[]) => void
   readonly #chainEndsAt: number
   #pluginStartedAt: number
@@ -86,6 +88,7 @@ export class Call {
     this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros })
     this.#pluginStartedAt = now
     this.wrote = false
+    this.effects = 0
     return endsCall(answer, this.question.hook) || this.turn === undefined ? 'over' : this.#meetCondemned()
   }
 

@@ -8,18 +8,11 @@ import { checkAnswer, isFault } from './answers.ts'
 import type { CallReport } from './call.ts'
 import type { ReadyPlugin } from './load.ts'
 import { withoutSecret } from './secret.ts'
-
-/** What a plugin did so far. */
-export interface PluginUsage {
-  calls: number
-  refusals: number
-  faults: number
-  cpuMicros: number
-}
+import { type PluginUsage, usageOf } from './usage.ts'
 
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
-  readonly usage: ReadonlyMap<string, PluginUsage>
+  readonly usage: Map<string, PluginUsage>
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
@@ -27,7 +20,7 @@ export class Panel implements PluginPanel {
   constructor(plugins: readonly ReadyPlugin[], usage: Map<string, PluginUsage>) {
     this.plugins = plugins
     this.usage = usage
-    for (const { identity } of plugins) if (!usage.has(identity.name)) usage.set(identity.name, newUsage())
+    for (const { identity } of plugins) usageOf(usage, identity.name)
     const byHook = HOOK_NAMES.map(
       (hook) => [hook, plugins.filter(({ manifest }) => manifest.hooks.includes(hook))] as const,
     )
@@ -92,8 +85,7 @@ export class Panel implements PluginPanel {
   }
 
   #count(name: string, cpuMicros: number, failed: boolean, refused: boolean): void {
-    const usage = this.usage.get(name)
-    if (usage === undefined) return
+    const usage = usageOf(this.usage, name)
     usage.calls++
     usage.cpuMicros += cpuMicros
     if (failed) usage.faults++
@@ -138,8 +130,4 @@ function withoutPassword(checked: Answer | Fault, secret: string): Answer | Faul
       action.kind === 'auth.accept' ? action : withoutSecret(action, secret),
     ),
   }
-}
-
-function newUsage(): PluginUsage {
-  return { calls: 0, refusals: 0, faults: 0, cpuMicros: 0 }
 }

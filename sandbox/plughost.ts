@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
 import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
-import { FrameBatch, FrameReader } from './protocol/frames.ts'
-import { type HostMessage, parseHostFrame } from './protocol/parse.ts'
+import { type Frame, FrameBatch, FrameReader } from './protocol/frames.ts'
+import { type HostMessage, ProtocolViolation, parseHostFrame } from './protocol/parse.ts'
 
 /** Why a plughost is gone. */
 export interface Death {
@@ -23,6 +23,8 @@ export interface PlughostOptions extends WatchLimits, PlughostProgram {
   onDeath(death: Death): void
 }
 
+/** More than any plughost has to say in one second. */
+const MAX_FRAMES_PER_SECOND = 100_000
 const STDERR_CHARS = 4000
 
 /** @throws when there is no process behind it */
@@ -44,6 +46,8 @@ export class Plughost {
   readonly #batch = new FrameBatch()
   readonly #watch: ProcessWatch
   #flushing = false
+  #frames = 0
+  #framesSince = 0
   #sent = 0
   #killedFor: { readonly cause: Death['cause']; readonly detail: string } | null = null
   #stderr = ''
@@ -104,10 +108,12 @@ export class Plughost {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#dead) return
+    // What comes after the verdict is not read.
+    if (this.#dead || this.#killedFor !== null) return
     this.#watch.heard()
     try {
-      for (const frame of this.#reader.push(chunk)) {
+      for (const frame of this.#counted(this.#reader.push(chunk))) {
+        if (this.#killedFor !== null) return
         const message = parseHostFrame(frame)
         if (message.type === 'progress') {
           if (message.dealtWith === this.#sent) this.#watch.owesNothing()
@@ -116,6 +122,18 @@ export class Plughost {
     } catch (error) {
       this.kill('protocol', (error as Error).message)
     }
+  }
+
+  /** @throws ProtocolViolation when there are too many */
+  #counted(frames: readonly Frame[]): readonly Frame[] {
+    const now = performance.now()
+    if (now - this.#framesSince > 1_000) {
+      this.#framesSince = now
+      this.#frames = 0
+    }
+    this.#frames += frames.length
+    if (this.#frames > MAX_FRAMES_PER_SECOND) throw new ProtocolViolation('a flood of frames')
+    return frames
   }
 
   #died(detail: string): void {

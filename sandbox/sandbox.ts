@@ -6,8 +6,9 @@ import type { StateStore } from '../core/state/state-store.ts'
 import { Broker } from './broker/broker.ts'
 import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
-import { Panel, type PluginUsage } from './panel.ts'
+import { Panel } from './panel.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
+import type { PluginUsage } from './usage.ts'
 
 export interface SandboxOptions {
   readonly state: StateStore
@@ -33,7 +34,7 @@ export async function openSandbox(
   { tables, ...sources }: SandboxSources,
   { state, clock, log, random, usage = new Map() }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const domains = new Domains({ clock, log, random, broker: new Broker(state, tables, clock) })
+  const domains = new Domains({ clock, log, random, usage, broker: new Broker(state, tables, clock) })
   const loading = await loadPlugins(sources, domains)
   if ('problems' in loading) {
     domains.close()

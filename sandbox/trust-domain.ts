@@ -6,13 +6,15 @@ import type { Fault } from '../core/mail/answer.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { Broker } from './broker/broker.ts'
-import { EffectRefused } from './broker/effect.ts'
 import { Call, type CallReport, type Progress, type Question } from './call.ts'
+import { Effects } from './effects.ts'
+import { cutLine, LogAllowance } from './log-allowance.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
 import { withoutSecret } from './secret.ts'
+import { type PluginUsage, usageOf } from './usage.ts'
 
 export interface LoadedPlugin {
   readonly request: LoadRequest
@@ -24,6 +26,8 @@ export interface DomainOptions {
   readonly log: Log
   readonly broker: Broker
   readonly random: () => number
+  /** What plugins did so far, by name. */
+  readonly usage: Map<string, PluginUsage>
   /** Whether its plughost has the JIT compiler. */
   readonly jit: boolean
   /** Only tests have one: what is run in the place of a plughost. */
@@ -34,8 +38,8 @@ export interface DomainOptions {
 export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
 
 const MAX_CALLS = 1_024
-/** Of one call at once: results of all of them may lie in memory together. */
-const MAX_EFFECTS = 16
+/** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
+const MAX_GIVEN_UP = 4_096
 const TICK_MS = 100
 const BOOT_MS = 10_000
 const RSS_BASE_BYTES = 192 * 1024 * 1024
@@ -48,25 +52,37 @@ const HEALTHY_MS = 60_000
 
 const CLOSED: Fault = Object.freeze({ kind: 'unavailable', message: 'the plughost was closed', stack: '' })
 
+const TOO_MANY_TOOLS: Fault = Object.freeze({
+  kind: 'throw',
+  message: 'it went on using tools beyond its quota',
+  stack: '',
+})
+
 export class TrustDomain {
   readonly #options: DomainOptions
+  readonly #effects: Effects
   /** What every (re)start loads, by number. */
   readonly #plugins = new Map<number, LoadedPlugin>()
   readonly #calls = new Map<number, Call>()
   readonly #loading = new Map<number, (outcome: LoadOutcome) => void>()
+  readonly #logs = new Map<number, LogAllowance>()
+  /** Calls that are over here while the plughost may not know it yet. */
+  readonly #givenUp = new Set<number>()
   #host: Plughost | null = null
   #ready = false
   #bornAt = 0
   #respawnMs = FIRST_RESPAWN_MS
   #respawnTimer: NodeJS.Timeout | null = null
   #nextCall = 0
-  #loadsUnderWay = 0
+  /** Numbers of plugins the plughost is loading. */
+  readonly #loadsUnderWay = new Set<number>()
   #ticker: NodeJS.Timeout | null = null
   #closed = false
   #deaths = 0
 
   constructor(options: DomainOptions) {
     this.#options = options
+    this.#effects = new Effects(options.broker, options.log)
   }
 
   get pid(): number | null {
@@ -148,7 +164,7 @@ export class TrustDomain {
       jit,
       ...(entry === undefined ? {} : { entry }),
       rssCapBytes: RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
-      silenceMs: () => (this.#ready && this.#loadsUnderWay === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
+      silenceMs: () => (this.#ready && this.#loadsUnderWay.size === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
       onMessage: (message) => this.#hear(message),
       onDeath: (death) => this.#hostDied(death),
     })
@@ -182,6 +198,7 @@ export class TrustDomain {
 
   /** A fresh plughost gets every plugin and then every call that waits; frames keep their order. */
   #hostReady(): void {
+    if (this.#ready) return this.#host?.kill('protocol', 'ready a second time')
     this.#ready = true
     for (const [plugin, { request }] of this.#plugins) this.#sendLoad(plugin, request)
     for (const call of this.#calls.values()) this.#send(call)
@@ -189,12 +206,13 @@ export class TrustDomain {
   }
 
   #sendLoad(plugin: number, request: LoadRequest): void {
-    this.#loadsUnderWay++
+    this.#loadsUnderWay.add(plugin)
     this.#host?.send(TO_HOST.load, plugin, JSON.stringify(request))
   }
 
   #loaded(plugin: number, outcome: LoadOutcome): void {
-    this.#loadsUnderWay--
+    if (!this.#loadsUnderWay.delete(plugin))
+      return this.#host?.kill('protocol', 'it loaded what it was not given')
     const waiting = this.#loading.get(plugin)
     this.#loading.delete(plugin)
     if (waiting !== undefined) return waiting(outcome)
@@ -218,8 +236,8 @@ export class TrustDomain {
   }
 
   #reported({ call: id, reports }: Extract<HostMessage, { type: 'reports' }>): void {
-    const call = this.#calls.get(id)
-    if (call === undefined) return
+    const call = this.#known(id)
+    if (call === null) return
     const now = performance.now()
     for (const report of reports) {
       const progress = call.take(report, now)
@@ -238,51 +256,70 @@ export class TrustDomain {
     call.resolve()
   }
 
-  /** Permissions are checked here, whatever the plughost believes. */
-  #carryOut({ call: id, effect, plugin, method, args }: Extract<HostMessage, { type: 'effect' }>): void {
+  /** The call the plughost speaks of, null when it is over; a plughost that was never asked it is condemned. */
+  #known(id: number): Call | null {
     const call = this.#calls.get(id)
-    const permissions = this.#plugins.get(plugin)?.permissions
-    const known = this.#options.broker.effect(method)
+    if (call !== undefined) return call
+    if (!this.#givenUp.has(id))
+      this.#host?.kill('protocol', 'it speaks of a call it was not asked, or has answered')
+    return null
+  }
+
+  /** The plugin whose turn it is failed, and the plughost may not know it yet. */
+  #giveUp(call: Call, fault: Fault): void {
+    this.#host?.send(TO_HOST.cancel, call.id, '')
+    this.#givenUp.add(call.id)
+    const [oldest] = this.#givenUp
+    if (oldest !== undefined && this.#givenUp.size > MAX_GIVEN_UP) this.#givenUp.delete(oldest)
+    this.#proceed(call, call.fail(fault))
+  }
+
+  /** Permissions are checked here, whatever the plughost believes. */
+  #carryOut({ call: id, effect, plugin, ...asked }: Extract<HostMessage, { type: 'effect' }>): void {
+    const call = this.#known(id)
+    const loaded = this.#plugins.get(plugin)
+    if (call === null || call.turn !== plugin || loaded === undefined) return
     const host = this.#host
-    // Nobody waits for it here, so nobody need wait for it there.
-    if (call === undefined) return host?.send(TO_HOST.cancel, id, '')
-    if (call.turn !== plugin || permissions === undefined) return
-    const settle = (ok: boolean, value: unknown): void => {
-      call.effectsUnderWay--
-      if (this.#calls.get(id) !== call) return
-      // Without a value the list is shorter: JSON has no undefined, and null would be a value.
-      const result = [effect, plugin, ok, ...(value === undefined ? [] : [value])]
-      host?.send(TO_HOST.result, id, JSON.stringify(result))
-    }
-    call.effectsUnderWay++
-    if (known === undefined) return settle(false, `there is no tool called ${method}`)
-    if (call.effectsUnderWay > MAX_EFFECTS)
-      return settle(false, `more than ${MAX_EFFECTS} tools of one call at work at once`)
-    if (known.write) call.wrote = true
-    known.run({ permissions, message: call.question.message }, args).then(
-      (value) => settle(true, value),
-      (error: unknown) => {
-        if (!(error instanceof EffectRefused))
-          this.#options.log.error('plugin-effect-failed', {
-            plugin: this.#name(plugin),
-            method,
-            reason: String(error),
-          })
-        settle(false, error instanceof EffectRefused ? error.message : `${method} is not available now`)
+    const goesOn = this.#effects.carryOut(
+      { ...asked, call, loaded, usage: this.#usage(plugin) },
+      (ok, json) => {
+        if (this.#calls.get(id) !== call) return
+        // Without a value the list is shorter: JSON has no undefined, and null would be a value.
+        const value = json === '' ? '' : `,${json}`
+        host?.send(TO_HOST.result, id, `[${effect},${plugin},${ok}${value}]`)
       },
     )
+    if (!goesOn) this.#giveUp(call, TOO_MANY_TOOLS)
   }
 
   #logged({ call: id, plugin, level, text, fields }: Extract<HostMessage, { type: 'log' }>): void {
-    const { session, secret = '' } = this.#calls.get(id)?.question ?? {}
-    const said = withoutSecret({ text, facts: fields }, secret)
-    this.#options.log[level]('plugin-said', { plugin: this.#name(plugin), session, ...said })
+    const allowance = this.#logs.get(plugin) ?? new LogAllowance()
+    if (this.#plugins.has(plugin)) this.#logs.set(plugin, allowance)
+    const verdict = allowance.take(performance.now())
+    const name = this.#name(plugin)
+    if (verdict === 'write') {
+      const { session, secret = '' } = this.#calls.get(id)?.question ?? {}
+      this.#options.log[level]('plugin-said', {
+        plugin: name,
+        session,
+        ...withoutSecret(cutLine(text, fields), secret),
+      })
+      return
+    }
+    this.#usage(plugin).droppedLogLines++
+    if (allowance.isFirstDropped) this.#options.log.warn('plugin-log-dropped', { plugin: name })
+    if (verdict === 'flood') this.#host?.kill('protocol', `a flood of log lines of ${name}`)
+  }
+
+  #usage(plugin: number): PluginUsage {
+    return usageOf(this.#options.usage, this.#name(plugin))
   }
 
   #hostDied(death: Death): void {
     this.#host = null
     this.#ready = false
-    this.#loadsUnderWay = 0
+    this.#loadsUnderWay.clear()
+    this.#givenUp.clear()
     this.#deaths++
     if (this.#closed) return
     const { plugin, call } = death.blame
@@ -320,9 +357,7 @@ export class TrustDomain {
     const now = performance.now()
     for (const call of this.#calls.values()) {
       const fault = call.overdue(now)
-      if (fault === null) continue
-      this.#host?.send(TO_HOST.cancel, call.id, '')
-      this.#proceed(call, call.fail(fault))
+      if (fault !== null) this.#giveUp(call, fault)
     }
     if (this.#calls.size > 0 || this.#ticker === null) return
     clearInterval(this.#ticker)

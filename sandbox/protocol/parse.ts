@@ -23,6 +23,8 @@ export type HostMessage =
       readonly plugin: number
       readonly method: string
       readonly args: readonly unknown[]
+      /** Size of the request. */
+      readonly chars: number
     }
   | {
       readonly type: 'log'
@@ -59,7 +61,7 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
     case TO_WORKER.loadFailed:
       return { type: 'load-failed', plugin: id, fault: parseFault(json(payload)) }
     case TO_WORKER.effect:
-      return parseEffect(id, list(json(payload)))
+      return parseEffect(id, list(json(payload)), payload.length)
     case TO_WORKER.log:
       return parseLog(id, list(json(payload)))
     default:
@@ -79,7 +81,11 @@ function parseReport(value: unknown): RawReport {
   return { plugin: number(plugin), kind, cpuMicros: number(cpuMicros), wallMicros: number(wallMicros), body }
 }
 
-function parseEffect(call: number, [effect, plugin, method, args]: readonly unknown[]): HostMessage {
+function parseEffect(
+  call: number,
+  [effect, plugin, method, args]: readonly unknown[],
+  chars: number,
+): HostMessage {
   return {
     type: 'effect',
     call,
@@ -87,6 +93,7 @@ function parseEffect(call: number, [effect, plugin, method, args]: readonly unkn
     plugin: number(plugin),
     method: text(method),
     args: list(args),
+    chars,
   }
 }
 

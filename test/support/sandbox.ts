@@ -112,7 +112,7 @@ function rcptEvent(localPart: string, network = SESSION.client.network): RcptEve
   }
 }
 
-function stateInMemory(): StateStore {
+export function stateInMemory(): StateStore {
   const values = new Map<string, string>()
   return {
     get: async (key) => values.get(key),
@@ -127,7 +127,7 @@ function stateInMemory(): StateStore {
   }
 }
 
-function logInto(logged: { event: string; fields: LogFields }[]): Log {
+export function logInto(logged: { event: string; fields: LogFields }[]): Log {
   const write = (event: string, fields: LogFields = {}): void => void logged.push({ event, fields })
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
   return log
