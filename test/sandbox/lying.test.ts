@@ -52,7 +52,8 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
   assert.ok('manifest' in (await domain.load(1, request)))
   domain.keep(1, { request, permissions: effectivePermissions({ kv: ['*'] }, null) })
   let report: CallReport | undefined
-  for (let i = 0; i < times; i++) [report] = await domain.ask(lie === 'silence' ? { ...QUESTION, pluginMs: 500 } : QUESTION)
+  for (let i = 0; i < times; i++)
+    [report] = await domain.ask(lie === 'silence' ? { ...QUESTION, pluginMs: 500 } : QUESTION)
   const deaths = logged.filter(({ event }) => event === 'plughost-died')
   return { report, causes: deaths.map(({ fields }) => fields['cause']), usage: usage.get('liar') }
 }

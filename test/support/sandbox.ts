@@ -42,8 +42,8 @@ export interface TestSandbox extends Sandbox {
   /** Process of the plughost that has this plugin. */
   pidOf(plugin: string): number | null
   readonly logged: { readonly event: string; readonly fields: LogFields }[]
-  /** Asks one after the other, from number `from` on, until one refuses or fails. */
-  rcpt(localPart: string, from?: number, network?: string): Promise<readonly PluginReport[]>
+  /** Asks one after the other, from number `from` on and before number `end`, until one refuses or fails. */
+  rcpt(localPart: string, from?: number, network?: string, end?: number): Promise<readonly PluginReport[]>
 }
 
 /** What `openConfigured` says of these plugins, as text; '' when they load. */
@@ -59,10 +59,15 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
   const sandbox = await open(plugins, logged)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const { panel } = sandbox
-  const rcpt = async (localPart: string, from = 0, network?: string): Promise<readonly PluginReport[]> => {
+  const rcpt: TestSandbox['rcpt'] = async (
+    localPart,
+    from = 0,
+    network,
+    end = panel.subscribers('rcpt').length,
+  ) => {
     const event = rcptEvent(localPart, network)
     const reports: PluginReport[] = []
-    while (from + reports.length < panel.subscribers('rcpt').length) {
+    while (from + reports.length < end) {
       const call = { hook: 'rcpt', event, message: null, session: SESSION.id, chainMs: 30_000 } as const
       reports.push(...(await panel.ask(call, from + reports.length)))
       // As the runner does: a refusal or a fault ends it.
