@@ -6,18 +6,22 @@ import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
 import type { CallReport } from './call.ts'
+import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
+import type { Quarantine } from './quarantine.ts'
 import { withoutSecret } from './secret.ts'
 import { type PluginUsage, usageOf } from './usage.ts'
 
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: Map<string, PluginUsage>
+  readonly #quarantine: Quarantine
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
   /** @param usage what plugins did so far, by name; entries are added and counted on */
-  constructor(plugins: readonly ReadyPlugin[], usage: Map<string, PluginUsage>) {
+  constructor(plugins: readonly ReadyPlugin[], usage: Map<string, PluginUsage>, quarantine: Quarantine) {
+    this.#quarantine = quarantine
     this.plugins = plugins
     this.usage = usage
     for (const { identity } of plugins) usageOf(usage, identity.name)
@@ -36,9 +40,17 @@ export class Panel implements PluginPanel {
 
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
     const { hook, message, session, chainMs } = call
-    const asked = segment(this.#byHook[hook], from, hook)
-    const [first] = asked
+    const together = segment(this.#byHook[hook], from, hook)
+    const [first] = together
     if (first === undefined) return []
+    const input = this.#quarantine.isEmpty ? null : await inputOf(call)
+    const asked: ReadyPlugin[] = []
+    for (const plugin of together) {
+      const fault = this.#quarantine.fault(keyOf(plugin), input)
+      if (fault === null) asked.push(plugin)
+      else if (plugin === first) return [this.#notAsked(first, fault)]
+      else break
+    }
     const { told, secret } = view(call, first)
     const seesFields = first.permissions.headersRead && message !== null
     const reports = await first.domain.ask({
@@ -51,8 +63,38 @@ export class Panel implements PluginPanel {
       secret,
       pluginMs: HOOKS[hook].pluginMs,
       chainMs,
+      isBarred: (number) =>
+        this.#barred(
+          call,
+          asked.find((plugin) => plugin.number === number),
+        ),
     })
+    await this.#charge(call, asked, reports)
     return this.#checked(hook, asked, reports, secret)
+  }
+
+  async #barred(call: PluginCall, plugin: ReadyPlugin | undefined): Promise<Fault | null> {
+    if (plugin === undefined || this.#quarantine.isEmpty) return null
+    return this.#quarantine.fault(keyOf(plugin), await inputOf(call))
+  }
+
+  #notAsked({ identity }: ReadyPlugin, fault: Fault): PluginReport {
+    this.#count(identity.name, 0, true, false)
+    usageOf(this.usage, identity.name).notAsked++
+    return { plugin: identity, answer: null, fault, wallMicros: 0, cpuMicros: 0 }
+  }
+
+  /** What a plugin died of is kept from it. */
+  async #charge(
+    call: PluginCall,
+    asked: readonly ReadyPlugin[],
+    reports: readonly CallReport[],
+  ): Promise<void> {
+    for (const [index, { fault, charge }] of reports.entries()) {
+      const plugin = keyOf(asked[index] as ReadyPlugin)
+      if (fault === null || fault.kind === 'throw') this.#quarantine.answered(plugin)
+      else if (charge !== null) this.#quarantine.charge(plugin, await inputOf(call), charge)
+    }
   }
 
   /** Reports up to the first that is a refusal or turns out to be a fault. */
@@ -72,6 +114,8 @@ export class Panel implements PluginPanel {
       const { cpuMicros, wallMicros } = report
       const failed = isFault(checked)
       this.#count(plugin.identity.name, cpuMicros, failed, !failed && checked.refusal !== null)
+      // One that was not asked after all, its like having killed the plughost meanwhile.
+      if (report.fault?.kind === 'quarantined') usageOf(this.usage, plugin.identity.name).notAsked++
       out.push({
         plugin: plugin.identity,
         answer: failed ? null : checked,
@@ -130,4 +174,9 @@ function withoutPassword(checked: Answer | Fault, secret: string): Answer | Faul
       action.kind === 'auth.accept' ? action : withoutSecret(action, secret),
     ),
   }
+}
+
+/** A mended plugin starts anew. */
+function keyOf({ identity }: ReadyPlugin): string {
+  return `${identity.name} ${identity.build}`
 }

@@ -7,6 +7,7 @@ import { Broker } from './broker/broker.ts'
 import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
+import { Quarantine } from './quarantine.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
 import type { PluginUsage } from './usage.ts'
 
@@ -18,6 +19,8 @@ export interface SandboxOptions {
   readonly random: () => number
   /** What plugins did so far, by name: counted on from there. */
   readonly usage?: Map<string, PluginUsage>
+  /** What plugins are not asked; without one nothing is known yet. */
+  readonly quarantine?: Quarantine
 }
 
 export interface Sandbox {
@@ -32,7 +35,7 @@ export interface Sandbox {
 /** Starts a plughost for each trust domain and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
-  { state, clock, log, random, usage = new Map() }: SandboxOptions,
+  { state, clock, log, random, usage = new Map(), quarantine = new Quarantine(clock, log) }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const domains = new Domains({ clock, log, random, usage, broker: new Broker(state, tables, clock) })
   const loading = await loadPlugins(sources, domains)
@@ -41,7 +44,7 @@ export async function openSandbox(
     return loading
   }
   return {
-    panel: new Panel(loading.plugins, usage),
+    panel: new Panel(loading.plugins, usage, quarantine),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,
     close: () => domains.close(),

@@ -13,6 +13,7 @@ import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
+import { RetryLine } from './retry-line.ts'
 import { withoutSecret } from './secret.ts'
 import { type PluginUsage, usageOf } from './usage.ts'
 
@@ -65,6 +66,7 @@ export class TrustDomain {
   readonly #plugins = new Map<number, LoadedPlugin>()
   readonly #calls = new Map<number, Call>()
   readonly #loading = new Map<number, (outcome: LoadOutcome) => void>()
+  readonly #retries = new RetryLine((call) => void this.#sendAgain(call))
   readonly #logs = new Map<number, LogAllowance>()
   /** Calls that are over here while the plughost may not know it yet. */
   readonly #givenUp = new Set<number>()
@@ -201,7 +203,8 @@ export class TrustDomain {
     if (this.#ready) return this.#host?.kill('protocol', 'ready a second time')
     this.#ready = true
     for (const [plugin, { request }] of this.#plugins) this.#sendLoad(plugin, request)
-    for (const call of this.#calls.values()) this.#send(call)
+    for (const call of this.#calls.values()) if (!this.#retries.has(call)) this.#send(call)
+    this.#retries.go()
     if (this.#deaths > 0) this.#options.log.info('plughost-started', { pid: this.#host?.pid })
   }
 
@@ -223,7 +226,21 @@ export class TrustDomain {
     this.#host?.kill('reload', `${this.#name(plugin)} did not load: ${reason}`)
   }
 
+  /** Meanwhile the call that killed the plughost may have shown that this one would, too. */
+  async #sendAgain(call: Call): Promise<void> {
+    for (const plugin of call.remaining) {
+      const fault = await call.question.isBarred(plugin)
+      if (!this.#calls.has(call.id)) return
+      if (fault === null) continue
+      const progress = call.bar(plugin, fault)
+      if (progress === 'over') return this.#proceed(call, progress)
+      break
+    }
+    if (this.#ready) this.#send(call)
+  }
+
   #send(call: Call): void {
+    call.isSent = true
     const plugins = call.remaining
     const head: AskHead = {
       hook: call.question.hook,
@@ -238,6 +255,7 @@ export class TrustDomain {
   #reported({ call: id, reports }: Extract<HostMessage, { type: 'reports' }>): void {
     const call = this.#known(id)
     if (call === null) return
+    this.#retries.passed(call)
     const now = performance.now()
     for (const report of reports) {
       const progress = call.take(report, now)
@@ -253,6 +271,7 @@ export class TrustDomain {
       return
     }
     this.#calls.delete(call.id)
+    this.#retries.passed(call)
     call.resolve()
   }
 
@@ -279,6 +298,7 @@ export class TrustDomain {
     const call = this.#known(id)
     const loaded = this.#plugins.get(plugin)
     if (call === null || call.turn !== plugin || loaded === undefined) return
+    this.#retries.passed(call)
     const host = this.#host
     const goesOn = this.#effects.carryOut(
       { ...asked, call, loaded, usage: this.#usage(plugin) },
@@ -320,6 +340,7 @@ export class TrustDomain {
     this.#ready = false
     this.#loadsUnderWay.clear()
     this.#givenUp.clear()
+    this.#retries.stop()
     this.#deaths++
     if (this.#closed) return
     const { plugin, call } = death.blame
@@ -334,8 +355,13 @@ export class TrustDomain {
     })
     this.#failLoads(guilty, `the plughost died: ${death.detail}`)
     const fault = deathFault(death)
-    for (const inFlight of this.#calls.values())
-      this.#proceed(inFlight, inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault))
+    for (const inFlight of this.#calls.values()) {
+      if (!inFlight.isSent) continue
+      inFlight.isSent = false
+      const progress = inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault)
+      if (progress === 'ask-again') this.#retries.add(inFlight)
+      else this.#proceed(inFlight, progress)
+    }
     this.#respawn()
   }
 

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
+import type { Quarantine } from '../../sandbox/quarantine.ts'
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
@@ -39,6 +40,8 @@ export interface Lasting {
   readonly listeners: readonly ListenerConfig[]
   /** What plugins did so far, by name. */
   readonly usage: Map<string, PluginUsage>
+  /** What they are not asked any more. */
+  readonly quarantine: Quarantine
   readonly clock: Clock
   readonly log: Log
 }
@@ -61,14 +64,21 @@ export async function openGeneration(
   lasting: Lasting,
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
-  const { keeper, records, newQueueId, usage, clock, log } = lasting
+  const { keeper, records, newQueueId, usage, quarantine, clock, log } = lasting
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const sandbox = await openSandbox(sources, { state: keeper.state, clock, log, random: Math.random, usage })
+  const sandbox = await openSandbox(sources, {
+    state: keeper.state,
+    clock,
+    log,
+    random: Math.random,
+    usage,
+    quarantine,
+  })
   if ('problems' in sandbox) {
     if (certificate !== before?.certificate) certificate?.close()
     return sandbox

@@ -68,6 +68,7 @@ const QUESTION = {
   secret: '',
   pluginMs: 30_000,
   chainMs: 30_000,
+  isBarred: async () => null,
 } as const
 
 // Trying what the system offers happens once, at the start of a worker.

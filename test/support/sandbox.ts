@@ -6,8 +6,9 @@ import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
 import type { RcptEvent } from '../../core/mail/hook-events.ts'
 import type { Session } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
-import type { Log, LogFields } from '../../core/observe/log.ts'
+import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
+import { Quarantine } from '../../sandbox/quarantine.ts'
 import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
 
 export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
@@ -54,9 +55,13 @@ export async function problemsOf(plugins: readonly PluginConfig[]): Promise<stri
   return ''
 }
 
-export async function testSandbox(plugins: readonly PluginConfig[]): Promise<TestSandbox> {
+/** @param quarantine without one a fault is forgotten at once, so that every call is put to the plugin */
+export async function testSandbox(
+  plugins: readonly PluginConfig[],
+  quarantine = forgetful(),
+): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
-  const sandbox = await open(plugins, logged)
+  const sandbox = await open(plugins, logged, quarantine)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const { panel } = sandbox
   const rcpt: TestSandbox['rcpt'] = async (
@@ -80,14 +85,26 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
   return { ...sandbox, logged, rcpt, pidOf }
 }
 
-async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
+async function open(
+  plugins: readonly PluginConfig[],
+  logged: { event: string; fields: LogFields }[],
+  quarantine = forgetful(),
+) {
   const config = { plugins, lookups: {} } as unknown as Config
   return openConfigured(config, {
     state: stateInMemory(),
     clock: systemClock,
     log: logInto(logged),
     random: Math.random,
+    quarantine,
   })
+}
+
+/** A day passes with every look at its clock. */
+function forgetful(): Quarantine {
+  let day = 0
+  const clock = { now: Date.now, monotonic: () => ++day * 86_400_000 }
+  return new Quarantine(clock, silentLog)
 }
 
 const SESSION: Session = {
