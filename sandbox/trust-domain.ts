@@ -8,13 +8,12 @@ import type { Log } from '../core/observe/log.ts'
 import type { Broker } from './broker/broker.ts'
 import { Call, type CallReport, type Progress, type Question } from './call.ts'
 import { Effects } from './effects.ts'
-import { cutLine, LogAllowance } from './log-allowance.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
+import { PluginLog } from './plugin-log.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
 import { RetryLine } from './retry-line.ts'
-import { withoutSecret } from './secret.ts'
 import { type PluginUsage, usageOf } from './usage.ts'
 
 export interface LoadedPlugin {
@@ -62,12 +61,12 @@ const TOO_MANY_TOOLS: Fault = Object.freeze({
 export class TrustDomain {
   readonly #options: DomainOptions
   readonly #effects: Effects
+  readonly #log: PluginLog
   /** What every (re)start loads, by number. */
   readonly #plugins = new Map<number, LoadedPlugin>()
   readonly #calls = new Map<number, Call>()
   readonly #loading = new Map<number, (outcome: LoadOutcome) => void>()
   readonly #retries = new RetryLine((call) => void this.#sendAgain(call))
-  readonly #logs = new Map<number, LogAllowance>()
   /** Calls that are over here while the plughost may not know it yet. */
   readonly #givenUp = new Set<number>()
   #host: Plughost | null = null
@@ -85,6 +84,7 @@ export class TrustDomain {
   constructor(options: DomainOptions) {
     this.#options = options
     this.#effects = new Effects(options.broker, options.log)
+    this.#log = new PluginLog(options.log, options.usage)
   }
 
   get pid(): number | null {
@@ -312,23 +312,10 @@ export class TrustDomain {
     if (!goesOn) this.#giveUp(call, TOO_MANY_TOOLS)
   }
 
-  #logged({ call: id, plugin, level, text, fields }: Extract<HostMessage, { type: 'log' }>): void {
-    const allowance = this.#logs.get(plugin) ?? new LogAllowance()
-    if (this.#plugins.has(plugin)) this.#logs.set(plugin, allowance)
-    const verdict = allowance.take(performance.now())
+  #logged({ call, plugin, ...line }: Extract<HostMessage, { type: 'log' }>): void {
     const name = this.#name(plugin)
-    if (verdict === 'write') {
-      const { session, secret = '' } = this.#calls.get(id)?.question ?? {}
-      this.#options.log[level]('plugin-said', {
-        plugin: name,
-        session,
-        ...withoutSecret(cutLine(text, fields), secret),
-      })
-      return
-    }
-    this.#usage(plugin).droppedLogLines++
-    if (allowance.isFirstDropped) this.#options.log.warn('plugin-log-dropped', { plugin: name })
-    if (verdict === 'flood') this.#host?.kill('protocol', `a flood of log lines of ${name}`)
+    if (this.#log.write(name, this.#calls.get(call)?.question, line)) return
+    this.#host?.kill('protocol', `a flood of log lines of ${name}`)
   }
 
   #usage(plugin: number): PluginUsage {

@@ -1,5 +1,5 @@
 /**
- * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with a plughost of
+ * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with plughosts of
  * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
  */
 import { networkInterfaces } from 'node:os'

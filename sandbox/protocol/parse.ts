@@ -46,6 +46,8 @@ export interface RawFault {
 export class ProtocolViolation extends Error {}
 
 const MAX_TEXT_CHARS = 4000
+/** Deeper than an isolate can write; JSON of a million levels holds the worker up for half a second. */
+const MAX_DEPTH = 20_000
 
 /** @throws ProtocolViolation */
 export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
@@ -109,11 +111,24 @@ function parseLog(call: number, [plugin, level, line, fields]: readonly unknown[
 }
 
 function json(payload: string): unknown {
+  if (payload.length > MAX_DEPTH && isTooDeep(payload))
+    throw new ProtocolViolation('lists in lists without end')
   try {
     return JSON.parse(payload)
   } catch {
     throw new ProtocolViolation('a payload that is no JSON')
   }
+}
+
+/** Whether lists and objects are nested too deep; brackets inside of texts do not count. */
+function isTooDeep(payload: string): boolean {
+  let depth = 0
+  for (const [token] of payload.matchAll(/"(?:[^"\\]|\\.)*"|[[{]+|[\]}]+/g)) {
+    if (token.startsWith('"')) continue
+    depth += /^[[{]/.test(token) ? token.length : -token.length
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
 }
 
 function list(value: unknown): readonly unknown[] {

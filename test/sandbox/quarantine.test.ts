@@ -115,7 +115,10 @@ test('copies under way when the first one kills are not put to it again', async 
   const poison = Array.from({ length: 30 }, (_, i) => sandbox.rcpt('uninterruptible', 0, `192.0.2.${i}`))
   const good = Array.from({ length: 10 }, (_, i) => sandbox.rcpt('well', 0, `198.51.100.${i}`))
   const kinds = (await Promise.all(poison)).map(([report]) => report?.fault?.kind)
-  assert.ok(kinds.every((kind) => kind === 'timeout' || kind === 'quarantined'), String(kinds))
+  assert.ok(
+    kinds.every((kind) => kind === 'timeout' || kind === 'quarantined'),
+    String(kinds),
+  )
   for (const [report] of await Promise.all(good)) assert.equal(report?.fault, null)
   assert.ok(sandbox.plughostDeaths() <= 2, `${sandbox.plughostDeaths()} deaths`)
 })
