@@ -124,6 +124,8 @@ export interface PluginConfig {
   /** Critical permissions granted to a plugin of the user's. */
   readonly grant: Readonly<Record<string, unknown>>
   readonly onError: OnError
+  /** `own`: nobody else runs in its process. `shared`: others do, of the gateway's plugins or of the user's, never of both. */
+  readonly process: 'own' | 'shared'
   /** Place in the configuration file, for messages. */
   readonly place: string
 }

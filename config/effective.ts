@@ -177,12 +177,13 @@ function toPlugin(
   { folder, placeOf }: Surroundings,
   index: number,
 ): PluginConfig {
-  const { name = '', path, config, grant, onError } = plugin
+  const { name = '', path, config, grant, onError, process = path === undefined ? 'shared' : 'own' } = plugin
   return {
     source: path === undefined ? { kind: 'bundled', name } : { kind: 'file', path: resolve(folder, path) },
     config: withoutPrototype(config),
     grant: withoutPrototype(grant),
     onError,
+    process,
     place: placeOf(['plugins', index]),
   }
 }

@@ -44,6 +44,12 @@ const plugin = {
       enum: ['defer', 'skip', 'hold'],
       default: 'defer',
     },
+    process: {
+      description:
+        'Whose process it runs in: its `own`, or one `shared` with the others of its kind. Default: `shared` for plugins that come with the gateway, `own` for yours.',
+      enum: ['own', 'shared'],
+      examples: ['own'],
+    },
   },
 } as const
 

@@ -88,9 +88,9 @@ function limits({ limits: { messageBytes, idleMs, ...counts } }: Config): unknow
   return { messageBytes: formatSize(messageBytes), ...counts, idle: formatDuration(idleMs) }
 }
 
-function plugin({ source, config, grant, onError }: PluginConfig): unknown {
+function plugin({ source, config, grant, onError, process }: PluginConfig): unknown {
   const which = source.kind === 'bundled' ? { name: source.name } : { path: source.path }
-  return { ...which, config, grant, onError }
+  return { ...which, config, grant, onError, process }
 }
 
 function lookup(table: LookupConfig): string | readonly string[] {

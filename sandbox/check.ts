@@ -30,7 +30,8 @@ export async function inspectPlugin(
   path: string,
 ): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }> {
   const grant = { 'relay.grant': true, 'route.set': ['*'], credentials: true }
-  const plugin = { source: { kind: 'file', path }, config: {}, grant, onError: 'defer', place: path } as const
+  const source = { kind: 'file', path } as const
+  const plugin = { source, config: {}, grant, onError: 'defer', process: 'own', place: path } as const
   const sandbox = await openUnasked({ plugins: [plugin], lookups: {} })
   if ('problems' in sandbox) return sandbox
   const [loaded] = sandbox.panel.plugins

@@ -3,6 +3,7 @@ import type { PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
 import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
+import type { Domains } from './domains.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import {
   type Asked,
@@ -22,6 +23,8 @@ import type { TrustDomain } from './trust-domain.ts'
 export interface ReadyPlugin {
   /** Its number at the border. */
   readonly number: number
+  /** Where it runs. */
+  readonly domain: TrustDomain
   readonly identity: PluginIdentity
   readonly manifest: Manifest
   readonly permissions: PermissionSet
@@ -34,18 +37,25 @@ export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly 
 const MEMORY_MB = 32
 const SLICE_MS = 100
 
-/** Loads every plugin into `domain`, in order. All problems are told, not only the first. */
+/** Loads every plugin into its domain, all domains at once. All problems are told, not only the first. */
 export async function loadPlugins(
   { plugins: sources, border }: Omit<SandboxSources, 'tables'>,
-  domain: TrustDomain,
+  domains: Domains,
 ): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
-  for (const [index, source] of sources.entries()) {
-    const loaded = await loadPlugin(source, index + 1, domain, border)
+  const last = new Map<TrustDomain, Promise<unknown>>()
+  const loading = sources.map((source, index) => {
+    const domain = domains.of(source.entry, index + 1)
+    const before = last.get(domain) ?? Promise.resolve()
+    const loaded = before.then(() => loadPlugin(source, index + 1, domain, border))
+    last.set(domain, loaded)
+    return loaded
+  })
+  for (const [index, loaded] of (await Promise.all(loading)).entries()) {
     if ('message' in loaded) problems.push(loaded)
     else if (plugins.some(({ identity }) => identity.name === loaded.identity.name))
-      problems.push(twice(source.entry, loaded))
+      problems.push(twice((sources[index] as PluginSource).entry, loaded))
     else plugins.push(loaded)
   }
   return problems.length > 0 ? { problems } : { plugins: plugins.toSorted((a, b) => a.number - b.number) }
@@ -80,6 +90,7 @@ async function loadPlugin(
   domain.keep(number, { request: { ...request, name: manifest.name }, permissions })
   return {
     number,
+    domain,
     identity: {
       name: manifest.name,
       version: manifest.version,

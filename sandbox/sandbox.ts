@@ -4,10 +4,12 @@ import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { Broker } from './broker/broker.ts'
+import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
-import { Panel, type PluginUsage } from './panel.ts'
+import { Panel } from './panel.ts'
+import { Quarantine } from './quarantine.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
-import { TrustDomain } from './trust-domain.ts'
+import type { PluginUsage } from './usage.ts'
 
 export interface SandboxOptions {
   readonly state: StateStore
@@ -17,33 +19,35 @@ export interface SandboxOptions {
   readonly random: () => number
   /** What plugins did so far, by name: counted on from there. */
   readonly usage?: Map<string, PluginUsage>
+  /** What plugins are not asked; without one nothing is known yet. */
+  readonly quarantine?: Quarantine
 }
 
 export interface Sandbox {
   readonly panel: Panel
-  /** Process id of the plughost, null while it is being replaced. */
-  readonly plughostPid: () => number | null
+  /** One for each trust domain. */
+  readonly plughosts: () => readonly PlughostView[]
   /** How often a plughost died since the start. */
   readonly plughostDeaths: () => number
   close(): void
 }
 
-/** Starts a plughost and loads every plugin; with a problem nothing is left running. */
+/** Starts a plughost for each trust domain and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
-  { state, clock, log, random, usage = new Map() }: SandboxOptions,
+  { state, clock, log, random, usage = new Map(), quarantine = new Quarantine(clock, log) }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const domain = new TrustDomain({ clock, log, random, broker: new Broker(state, tables, clock) })
-  const loading = await loadPlugins(sources, domain)
+  const domains = new Domains({ clock, log, random, usage, broker: new Broker(state, tables, clock) })
+  const loading = await loadPlugins(sources, domains)
   if ('problems' in loading) {
-    domain.close()
+    domains.close()
     return loading
   }
   return {
-    panel: new Panel(loading.plugins, domain, usage),
-    plughostPid: () => domain.pid,
-    plughostDeaths: () => domain.deaths,
-    close: () => domain.close(),
+    panel: new Panel(loading.plugins, usage, quarantine),
+    plughosts: () => domains.views(),
+    plughostDeaths: () => domains.deaths,
+    close: () => domains.close(),
   }
 }
 

@@ -167,7 +167,8 @@ function transaction(reversePath: string, recipients: readonly string[], tags: r
 function testConfig({ file, config = {}, grant = EVERYTHING, lookups = {} }: TestHostOptions): SandboxConfig {
   const path = file.startsWith('file:') ? fileURLToPath(file) : file
   const tables = Object.entries(lookups).map(([name, entries]) => [name, { kind: 'list', entries }] as const)
-  const plugin = { source: { kind: 'file', path }, config, grant, onError: 'defer', place: 'test' } as const
+  const source = { kind: 'file', path } as const
+  const plugin = { source, config, grant, onError: 'defer', process: 'own', place: 'test' } as const
   return { plugins: [plugin], lookups: Object.fromEntries(tables) }
 }
 

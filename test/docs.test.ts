@@ -157,7 +157,11 @@ test('every setting is documented with its default', () => {
 
 test('every metric of ours is documented with its type', () => {
   const source = page('core/gateway/control.ts')
-  const counters = [...found(source, /total\(\s*'(\w+)'/g), ...found(source, /counter\({\s*name: '(\w+)'/g)]
+  const counters = [
+    ...found(source, /total\(\s*'(\w+)'/g),
+    ...found(source, /counter\({\s*name: '(\w+)'/g),
+    ...found(source, /perPlugin\(\s*'(\w+)'/g),
+  ]
   const gauges = found(source, /gauge\({\s*name: '(\w+)'/g)
   assert.equal(counters.length + gauges.length, new Set(found(source, /'(postern_\w+)'/g)).size)
   const table = rows(page('docs/metrics.md'))

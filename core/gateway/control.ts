@@ -1,6 +1,7 @@
 /** What an operator can ask of this worker. */
 
 import type { Panel } from '../../sandbox/panel.ts'
+import type { PluginUsage } from '../../sandbox/usage.ts'
 import type { GatewayControl, GatewayStatus, PluginStatus } from '../admin/control.ts'
 import type { Deliverer } from '../delivery/deliverer.ts'
 import type { Teller } from '../hooks/teller.ts'
@@ -57,7 +58,7 @@ async function gatewayStatus(parts: GatewayParts): Promise<GatewayStatus> {
     workers: [
       {
         pid: process.pid,
-        plughostPid: sandbox.plughostPid(),
+        plughosts: sandbox.plughosts(),
         generation: number,
         uptimeMs: Math.round(clock.monotonic() - startedAt),
       },
@@ -127,16 +128,33 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     labels: ['plugin', 'result'],
     read: () => pluginStatuses(generations.current.sandbox.panel).flatMap(callSamples),
   })
-  metrics.counter({
-    name: 'postern_plugin_cpu_seconds_total',
-    help: 'CPU time used by plugins',
-    labels: ['plugin'],
-    read: () =>
-      [...generations.current.sandbox.panel.usage].map(([plugin, { cpuMicros }]) => ({
-        labels: { plugin },
-        value: cpuMicros / 1e6,
-      })),
-  })
+  const perPlugin = (name: string, help: string, count: (usage: PluginUsage) => number): void =>
+    metrics.counter({
+      name,
+      help,
+      labels: ['plugin'],
+      read: () =>
+        [...generations.current.sandbox.panel.usage].map(([plugin, usage]) => ({
+          labels: { plugin },
+          value: count(usage),
+        })),
+    })
+  perPlugin('postern_plugin_cpu_seconds_total', 'CPU time used by plugins', (usage) => usage.cpuMicros / 1e6)
+  perPlugin(
+    'postern_plugin_quota_errors_total',
+    'Tools refused to plugins beyond a quota',
+    (usage) => usage.quotaErrors,
+  )
+  perPlugin(
+    'postern_plugin_log_lines_dropped_total',
+    'Log lines of plugins dropped',
+    (usage) => usage.droppedLogLines,
+  )
+  perPlugin(
+    'postern_plugin_not_asked_total',
+    'Questions kept from plugins they bring down',
+    (usage) => usage.notAsked,
+  )
   return metrics
 }
 

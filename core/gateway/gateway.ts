@@ -2,7 +2,8 @@
 import { createServer, type Server } from 'node:net'
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
-import { missingHardening } from '../../sandbox/plughost.ts'
+import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { Quarantine } from '../../sandbox/quarantine.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
 import type { Finished, Told } from '../delivery/notices.ts'
@@ -83,6 +84,7 @@ export async function createGateway(
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
     usage: new Map(),
+    quarantine: new Quarantine(clock, log),
     clock,
     log,
   }

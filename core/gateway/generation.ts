@@ -1,5 +1,5 @@
 /**
- * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with a plughost of
+ * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with plughosts of
  * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
  */
 import { networkInterfaces } from 'node:os'
@@ -7,9 +7,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
-import type { PluginUsage } from '../../sandbox/panel.ts'
+import type { Quarantine } from '../../sandbox/quarantine.ts'
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
+import type { PluginUsage } from '../../sandbox/usage.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
 import type { Notices } from '../delivery/notices.ts'
 import { Resolver } from '../dns/resolver.ts'
@@ -40,6 +41,8 @@ export interface Lasting {
   readonly listeners: readonly ListenerConfig[]
   /** What plugins did so far, by name. */
   readonly usage: Map<string, PluginUsage>
+  /** What they are not asked any more. */
+  readonly quarantine: Quarantine
   readonly clock: Clock
   readonly log: Log
 }
@@ -65,14 +68,21 @@ export async function openGeneration(
   lasting: Lasting,
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
-  const { keeper, records, newQueueId, usage, clock, log } = lasting
+  const { keeper, records, newQueueId, usage, quarantine, clock, log } = lasting
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const sandbox = await openSandbox(sources, { state: keeper.state, clock, log, random: Math.random, usage })
+  const sandbox = await openSandbox(sources, {
+    state: keeper.state,
+    clock,
+    log,
+    random: Math.random,
+    usage,
+    quarantine,
+  })
   if ('problems' in sandbox) {
     if (certificate !== before?.certificate) certificate?.close()
     return sandbox

@@ -109,7 +109,7 @@ async function measured(
   work: () => Promise<void>,
 ): Promise<{ worker: number; plughost: number }> {
   await repeated(Math.ceil(count / 2), work)
-  const pid = sandbox.plughostPid()
+  const pid = sandbox.plughosts()[0]?.pid ?? null
   if (pid === null) throw new Error('the plughost is gone')
   const before = process.cpuUsage()
   const plughostBefore = cpuMsOf(pid)
@@ -155,5 +155,6 @@ async function withPlugins<T>(sources: readonly string[], use: (sandbox: Sandbox
 
 function entryOf(path: string): PluginConfig {
   const grant = { refuse: ['reject'], 'headers.write': ['X-Bench-Filter'], 'body.read': true, kv: ['*'] }
-  return { source: { kind: 'file', path }, config: {}, grant, onError: 'defer', place: 'bench:1:1' }
+  const source = { kind: 'file', path } as const
+  return { source, config: {}, grant, onError: 'defer', process: 'shared', place: 'bench:1:1' }
 }
