@@ -1,5 +1,6 @@
 /** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
 import type { Problem } from '../config/problem.ts'
+import type { MessageContents } from '../core/content/pool.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
@@ -17,6 +18,8 @@ export interface SandboxOptions {
   readonly random: () => number
   /** What plugins did so far, by name: counted on from there. */
   readonly usage?: Map<string, PluginUsage>
+  /** Who looks into messages; null: nobody, and plugins are told so. */
+  readonly contents?: MessageContents | null
 }
 
 export interface Sandbox {
@@ -31,9 +34,10 @@ export interface Sandbox {
 /** Starts a plughost and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
-  { state, clock, log, random, usage = new Map() }: SandboxOptions,
+  { state, clock, log, random, usage = new Map(), contents = null }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const domain = new TrustDomain({ clock, log, random, broker: new Broker(state, tables, clock) })
+  const broker = new Broker(state, tables, clock, contents)
+  const domain = new TrustDomain({ clock, log, random, broker })
   const loading = await loadPlugins(sources, domain)
   if ('problems' in loading) {
     domain.close()

@@ -1,7 +1,7 @@
 /** What an operator can ask of this worker. */
-
 import type { Panel } from '../../sandbox/panel.ts'
 import type { GatewayControl, GatewayStatus, PluginStatus } from '../admin/control.ts'
+import type { MessagePool } from '../content/pool.ts'
 import type { Deliverer } from '../delivery/deliverer.ts'
 import type { Teller } from '../hooks/teller.ts'
 import type { Clock } from '../observe/clock.ts'
@@ -22,6 +22,7 @@ export interface GatewayParts {
   readonly deliverer: Deliverer
   readonly teller: Teller
   readonly smtp: SmtpServer
+  readonly contents: MessagePool
   readonly startedAt: number
   isDraining: boolean
 }
@@ -90,7 +91,7 @@ export function pluginStatuses({ plugins, usage }: Panel): readonly PluginStatus
 }
 
 function gatewayMetrics(parts: GatewayParts): Metrics {
-  const { smtp, deliverer, teller, generations, queue } = parts
+  const { smtp, deliverer, teller, contents, generations, queue } = parts
   const metrics = new Metrics()
   const total = (name: string, help: string, read: () => number): void =>
     metrics.counter({ name, help, read: () => [{ value: read() }] })
@@ -111,6 +112,12 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
   )
   total('postern_tells_dropped_total', 'Events plugins were not told', () => teller.dropped)
   total('postern_plughost_deaths_total', 'Plughosts that died', () => generations.plughostDeaths)
+  metrics.counter({
+    name: 'postern_message_questions_total',
+    help: 'Questions about what is inside messages, by what came of them',
+    labels: ['result'],
+    read: () => Object.entries(contents.counters).map(([result, value]) => ({ labels: { result }, value })),
+  })
   metrics.gauge({
     name: 'postern_queue_recipients',
     help: 'Recipients in the queue',

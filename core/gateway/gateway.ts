@@ -4,6 +4,7 @@ import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
+import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
 import type { HookRunner } from '../hooks/runner.ts'
 import { Teller } from '../hooks/teller.ts'
@@ -78,6 +79,7 @@ export async function createGateway(
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
     keeper,
+    contents: new MessagePool({ log }),
     records: new DecisionRecords(config.record.sessions, config.record.bytes, clock),
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
@@ -87,6 +89,7 @@ export async function createGateway(
   }
   const first = await openGeneration(source, lasting, null)
   if ('problems' in first) {
+    await lasting.contents.close()
     await keeper.close()
     return first
   }
@@ -117,7 +120,7 @@ function compose(
   { lasting, queue, spool }: { readonly lasting: Lasting; readonly queue: Queue; readonly spool: Spool },
 ): GatewayParts {
   const { config } = generations.current
-  const { keeper, records, clock, log } = lasting
+  const { keeper, contents, records, clock, log } = lasting
   const { directory, reserveBytes } = config.store
   const hooks = (): HookRunner => generations.current.hooks
   const teller = new Teller({ hooks, log })
@@ -154,7 +157,8 @@ function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  return { clock, keeper, queue, generations, records, deliverer, teller, smtp, startedAt, isDraining: false }
+  const told = { records, deliverer, teller, smtp, contents }
+  return { clock, keeper, queue, generations, ...told, startedAt, isDraining: false }
 }
 
 function policyOf({ current }: Generations): PolicyParts {
@@ -206,7 +210,7 @@ async function stop(
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const { smtp, deliverer, teller, keeper, generations, clock } = parts
+  const { smtp, deliverer, teller, keeper, generations, contents, clock } = parts
   parts.isDraining = true
   const endsAt = clock.monotonic() + timeoutMs
   for (const server of servers) server.close()
@@ -217,5 +221,6 @@ async function stop(
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
   await teller.drain(TELLING_MS)
   await generations.close()
+  await contents.close()
   await keeper.close()
 }

@@ -1,0 +1,28 @@
+/** Octets to text by the name of a charset. */
+
+const decoders = new Map<string, InstanceType<typeof TextDecoder>>()
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** The text, null when nobody knows the charset. What is malformed becomes U+FFFD. */
+export function decodeCharset(bytes: Uint8Array, charset: string): string | null {
+  const label = charset.trim().toLowerCase()
+  let decoder = decoders.get(label)
+  if (decoder === undefined) {
+    try {
+      decoder = new TextDecoder(label)
+    } catch {
+      return null
+    }
+    decoders.set(label, decoder)
+  }
+  return decoder.decode(bytes)
+}
+
+/** Text of octets that say nothing about themselves: UTF-8 (RFC 6532) when they are that, ISO 8859-1 otherwise. */
+export function guessText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  }
+}
