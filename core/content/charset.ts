@@ -1,4 +1,5 @@
 /** Octets to text by the name of a charset. */
+import { isAscii } from 'node:buffer'
 
 const decoders = new Map<string, InstanceType<typeof TextDecoder>>()
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -20,9 +21,11 @@ export function decodeCharset(bytes: Uint8Array, charset: string): string | null
 
 /** Text of octets that say nothing about themselves: UTF-8 (RFC 6532) when they are that, ISO 8859-1 otherwise. */
 export function guessText(bytes: Uint8Array): string {
+  const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (isAscii(octets)) return octets.toString('latin1')
   try {
     return utf8.decode(bytes)
   } catch {
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+    return octets.toString('latin1')
   }
 }

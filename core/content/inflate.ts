@@ -11,18 +11,22 @@ export interface Unpacked {
   readonly isWhole: boolean
 }
 
-/** Packed octets from which a beginning is unpacked, and how long it may become. */
-const HEAD_PACKED_BYTES = 1024
-const HEAD_BYTES = 2 * 1024 * 1024
+/**
+ * Packed octets from which a beginning is unpacked, and how long it may become. Deflate makes at most a thousand of one,
+ * so the beginnings of all entries a message may have cost about what the rest may.
+ */
+const HEAD_PACKED_BYTES = 512
+const HEAD_BYTES = 1024 * 1024
 
 /** What all archives of one message share. */
 export class UnpackingBudget {
   entriesLeft = MAX_ENTRIES
   #left = MAX_INFLATED_BYTES
-  /** Beginnings are looked at even when a bomb has used up the rest. */
-  #headsLeft = MAX_INFLATED_BYTES
 
-  /** null: not even a beginning. `flags` is told why there is less than the whole. */
+  /**
+   * null: not even a beginning. That is looked at even when a bomb has used up the rest. `flags` is told why there is
+   * less than the whole.
+   */
   unpack(packed: Buffer, packing: Packing, flags: Set<PartFlag>): Unpacked | null {
     const most = Math.min(MAX_ENTRY_BYTES, this.#left)
     try {
@@ -37,20 +41,15 @@ export class UnpackingBudget {
       if (isLong) this.#left -= most
       flags.add(isLong ? 'inflate-limit' : 'archive-damaged')
     }
-    return this.#beginning(packed, packing)
+    return beginning(packed, packing)
   }
+}
 
-  #beginning(packed: Buffer, packing: Packing): Unpacked | null {
-    const most = Math.min(HEAD_BYTES, this.#headsLeft)
-    if (most <= 0) return null
-    this.#headsLeft -= HEAD_BYTES / 32
-    try {
-      const bytes = run(packed.subarray(0, HEAD_PACKED_BYTES), packing, most)
-      this.#headsLeft -= bytes.length
-      return { bytes, isWhole: false }
-    } catch {
-      return null
-    }
+function beginning(packed: Buffer, packing: Packing): Unpacked | null {
+  try {
+    return { bytes: run(packed.subarray(0, HEAD_PACKED_BYTES), packing, HEAD_BYTES), isWhole: false }
+  } catch {
+    return null
   }
 }
 

@@ -1,6 +1,6 @@
 /** The answer to "what is inside this message": every part looked at, cut to a size that can be sent on. */
 import { createHash } from 'node:crypto'
-import type { MessageFlag, MessagePart, MessageParts } from '../mail/message-parts.ts'
+import type { ArchiveEntry, MessageFlag, MessagePart, MessageParts } from '../mail/message-parts.ts'
 import { ArchiveReader } from './archive.ts'
 import { decodeCharset } from './charset.ts'
 import { UnpackingBudget } from './inflate.ts'
@@ -10,6 +10,8 @@ import { OpenedMessage, type OpenedPart } from './opened-message.ts'
 const NOTHING = Buffer.alloc(0)
 /** For what stands around the parts. */
 const FRAME_BYTES = 1024
+/** Of the answer, for entries of archives: long names in one part must not keep out the next. */
+const ENTRIES_BYTES = MAX_ANSWER_BYTES / 2
 
 /** @returns MessageParts as JSON, at most 256 KB */
 export function messagePartsJson(bytes: Buffer, isCut: boolean): string {
@@ -18,12 +20,17 @@ export function messagePartsJson(bytes: Buffer, isCut: boolean): string {
   const parts: string[] = []
   const flags = new Set<MessageFlag>(isCut ? ['size-limit'] : [])
   let left = MAX_ANSWER_BYTES - FRAME_BYTES
-  for (const part of opened.parts()) {
-    const json = withinBytes(describe(part, archives), left)
-    left -= Buffer.byteLength(json.text) + 1
-    if (json.text !== '') parts.push(json.text)
-    if (json.isCut) flags.add('answer-cut')
-    if (json.text === '') break
+  let entriesLeft = ENTRIES_BYTES
+  for (const opening of opened.parts()) {
+    const { entries, ...part } = describe(opening, archives)
+    const room = left - jsonBytes({ ...part, entries: [] }) - 1
+    const listed = fitting(entries, Math.min(room, entriesLeft))
+    if (room < 0 || listed.length < entries.length) flags.add('answer-cut')
+    if (room < 0) break
+    const json = JSON.stringify({ ...part, entries: listed } satisfies MessagePart)
+    parts.push(json)
+    entriesLeft -= jsonBytes(listed)
+    left -= Buffer.byteLength(json) + 1
   }
   const all: Pick<MessageParts, 'sizeBytes' | 'flags'> = {
     sizeBytes: bytes.length,
@@ -32,17 +39,18 @@ export function messagePartsJson(bytes: Buffer, isCut: boolean): string {
   return `${JSON.stringify(all).slice(0, -1)},"parts":[${parts.join(',')}]}`
 }
 
-/** A part as JSON: without entries that do not fit, '' when nothing of it fits. */
-function withinBytes(part: MessagePart, most: number): { readonly text: string; readonly isCut: boolean } {
-  const whole = JSON.stringify(part)
-  if (Buffer.byteLength(whole) <= most) return { text: whole, isCut: false }
-  let left = most - Buffer.byteLength(JSON.stringify({ ...part, entries: [] }))
-  if (left < 0) return { text: '', isCut: true }
-  const entries = part.entries.filter((entry) => {
-    left -= Buffer.byteLength(JSON.stringify(entry)) + 1
-    return left >= 0
+/** The first entries, as many as have room. */
+function fitting(entries: readonly ArchiveEntry[], bytes: number): readonly ArchiveEntry[] {
+  let left = bytes
+  const tooMany = entries.findIndex((entry) => {
+    left -= jsonBytes(entry) + 1
+    return left < 0
   })
-  return { text: JSON.stringify({ ...part, entries }), isCut: true }
+  return tooMany < 0 ? entries : entries.slice(0, tooMany)
+}
+
+function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value))
 }
 
 function describe({ span, content, flags }: OpenedPart, archives: ArchiveReader): MessagePart {
