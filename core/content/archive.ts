@@ -3,7 +3,9 @@ import type { ArchiveEntry, DetectedType, PartFlag } from '../mail/message-parts
 import { detectType } from './detected-type.ts'
 import type { UnpackingBudget } from './inflate.ts'
 import { HIGH_RATIO, HIGH_RATIO_BYTES, MAX_ARCHIVE_DEPTH, MAX_NAME_CHARS } from './limits.ts'
+import { OpenedMessage } from './opened-message.ts'
 import { readTar } from './tar.ts'
+import { readTnef } from './tnef.ts'
 import { findZipEnd, readZip } from './zip.ts'
 
 /** An entry as its archive has it. */
@@ -44,8 +46,9 @@ const NOT_OPENED = new Set<DetectedType>([
   'ace',
   'iso',
   'ar',
-  'tnef',
 ])
+/** Text has no octets that tell a message from a letter. */
+const MESSAGE_NAME = /\.(?:eml|mht|mhtml)$/i
 const ZIPS = new Set<DetectedType>(['zip', 'ooxml', 'odf', 'jar'])
 
 /** Reads archives of one message, one after the other. */
@@ -56,13 +59,13 @@ export class ArchiveReader {
     this.#budget = budget
   }
 
-  /** Type and entries of some content. */
-  list(bytes: Buffer): Listing {
-    return this.#list(bytes, [])
+  /** Type and entries of some content. @param name of the file, '' when there is none */
+  list(bytes: Buffer, name: string): Listing {
+    return this.#list(bytes, name, [])
   }
 
-  #list(bytes: Buffer, within: readonly string[]): Listing {
-    const detected = detectType(bytes)
+  #list(bytes: Buffer, name: string, within: readonly string[]): Listing {
+    const detected = detectType(bytes) ?? (MESSAGE_NAME.test(name) ? 'message' : null)
     const flags = new Set<PartFlag>()
     const entries: ArchiveEntry[] = []
     const raw = this.#open(bytes, detected, flags)
@@ -85,7 +88,7 @@ export class ArchiveReader {
     const { flags, isEncrypted, compressedBytes, declaredBytes } = entry
     const name = entry.name.slice(0, MAX_NAME_CHARS)
     const content = isEncrypted ? null : entry.read(flags)
-    const inner = content === null ? null : this.#list(content.bytes, [...within, name])
+    const inner = content === null ? null : this.#list(content.bytes, name, [...within, name])
     for (const flag of inner?.flags ?? []) flags.add(flag)
     const measured = content?.isWhole === true ? content.bytes.length : null
     if (measured !== null && declaredBytes !== null && measured !== declaredBytes) flags.add('headers-differ')
@@ -107,6 +110,8 @@ export class ArchiveReader {
 
   #open(bytes: Buffer, detected: DetectedType | null, flags: Set<PartFlag>): RawArchive | null {
     if (detected === 'tar') return readTar(bytes, flags)
+    if (detected === 'tnef') return readTnef(bytes, flags)
+    if (detected === 'message') return messageFile(bytes)
     if (detected === 'gzip' || detected === 'zstd') return this.#single(bytes, detected)
     if (detected !== null && ZIPS.has(detected)) return readZip(bytes, this.#budget, flags)
     if (detected !== null && NOT_OPENED.has(detected)) flags.add('not-opened')
@@ -128,6 +133,23 @@ export class ArchiveReader {
     }
     return { entries: [entry], count: 1, type: packing }
   }
+}
+
+/** A message kept as a file: what it has attached is listed as if it were an archive. */
+function messageFile(bytes: Buffer): RawArchive {
+  const leaves = [...new OpenedMessage(bytes).parts()].filter(({ span }) => span.kind === 'leaf')
+  const entries = leaves.map(({ span, content, flags }): RawEntry => {
+    const { disposition, type } = span.header
+    return {
+      name: disposition?.parameters.get('filename') ?? type.parameters.get('name') ?? `part ${span.path}`,
+      declaredBytes: content.length,
+      compressedBytes: null,
+      isEncrypted: false,
+      read: () => ({ bytes: content, isWhole: true }),
+      flags,
+    }
+  })
+  return { entries, count: entries.length, type: 'message' }
 }
 
 /** Name of the file, when the header has one (RFC 1952 §2.3.1). */

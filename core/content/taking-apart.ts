@@ -56,13 +56,13 @@ function jsonBytes(value: unknown): number {
 function describe({ span, content, flags }: OpenedPart, archives: ArchiveReader): MessagePart {
   const { type, disposition, encoding } = span.header
   const isLeaf = span.kind === 'leaf'
-  const listing = archives.list(isLeaf ? content : NOTHING)
-  for (const flag of listing.flags) flags.add(flag)
   const charset = type.parameters.get('charset') ?? null
   if (charset !== null && decodeCharset(NOTHING, charset) === null) flags.add('charset-unknown')
   const attached = disposition?.parameters.get('filename') ?? null
   const named = type.parameters.get('name') ?? null
   if (attached !== null && named !== null && attached !== named) flags.add('names-differ')
+  const listing = archives.list(isLeaf ? content : NOTHING, attached ?? named ?? '')
+  for (const flag of listing.flags) flags.add(flag)
   const raw = disposition?.raw.get('filename') ?? type.raw.get('name') ?? null
   return {
     path: span.path,

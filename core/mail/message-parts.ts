@@ -142,6 +142,8 @@ export type DetectedType =
   | 'ole2'
   | 'chm'
   | 'tnef'
+  /** A message kept as a file, by the end of its name: `.eml`, `.mht`. */
+  | 'message'
   | 'pdf'
   | 'rtf'
   | 'postscript'

@@ -30,6 +30,28 @@ const within = (part: string | Buffer): string =>
 const head = (type: string, encoding: string): string =>
   lines(`Content-Type: ${type}`, `Content-Transfer-Encoding: ${encoding}`, '')
 
+/** Two attachments, the second with a title. */
+function tnef(title: string, content: Buffer): Buffer {
+  const attribute = (level: number, number: number, value: Buffer): Buffer => {
+    const head = Buffer.alloc(9)
+    head[0] = level
+    head.writeUInt32LE(number, 1)
+    head.writeUInt32LE(value.length, 5)
+    const sum = Buffer.alloc(2)
+    sum.writeUInt16LE(value.reduce((total, octet) => (total + octet) & 0xffff, 0))
+    return Buffer.concat([head, value, sum])
+  }
+  return Buffer.concat([
+    Buffer.from('789f3e220100', 'hex'),
+    attribute(1, 0x00089006, Buffer.from([0, 0, 1, 0])),
+    attribute(2, 0x00069002, Buffer.alloc(14)),
+    attribute(2, 0x0006800f, Buffer.from('text')),
+    attribute(2, 0x00069002, Buffer.alloc(14)),
+    attribute(2, 0x00018010, Buffer.from(`${title}\0`)),
+    attribute(2, 0x0006800f, content),
+  ])
+}
+
 /** A bzip2, xz … begins like this; what is inside is not looked at. */
 const beginning = (hex: string): Buffer => Buffer.concat([Buffer.from(hex, 'hex'), PROGRAM])
 
@@ -64,6 +86,9 @@ const found: Readonly<Record<string, Buffer | string>> = {
   gzip: attached(gzipSync(PROGRAM)),
   zstd: attached(zstdCompressSync(PROGRAM)),
   tar: attached(makeTar([{ name: 'evil.exe', content: PROGRAM }])),
+  TNEF: attached(tnef('evil.exe', PROGRAM), 'winmail.dat', 'application/ms-tnef'),
+  'message kept as a file': attached(attached(PROGRAM), 'evil.eml'),
+  'message inside an archive': attached(makeZip([{ name: 'evil.eml', content: attached(PROGRAM) }])),
   'tar.gz': attached(gzipSync(makeTar([{ name: 'evil.exe', content: PROGRAM }]))),
 }
 
@@ -76,7 +101,6 @@ const missed: Readonly<Record<string, readonly [bytes: Buffer, says: DetectedTyp
   cab: [beginning('4d534346'), 'cab'],
   iso: [Buffer.concat([Buffer.alloc(32_769), Buffer.from('CD001'), PROGRAM]), 'iso'],
   arj: [beginning('60ea'), 'arj'],
-  TNEF: [beginning('789f3e22'), 'tnef'],
   ar: [beginning('213c617263683e0a'), 'ar'],
 }
 
@@ -85,7 +109,6 @@ const silent: Readonly<Record<string, readonly [bytes: Buffer, says: DetectedTyp
   OLE2: [beginning('d0cf11e0a1b11ae1'), 'ole2'],
   PDF: [Buffer.concat([Buffer.from('%PDF-1.7\n'), deflateRawSync(PROGRAM)]), 'pdf'],
   'base64 inside HTML': [Buffer.from(`<html><script>atob("${PROGRAM.toString('base64')}")</script>`), 'html'],
-  'message inside an archive': [makeZip([{ name: 'evil.eml', content: attached(PROGRAM) }]), 'zip'],
 }
 
 function hasProgram(message: Buffer | string): boolean {
@@ -93,6 +116,18 @@ function hasProgram(message: Buffer | string): boolean {
     ({ detected, entries }) => detected === 'pe' || entries.some((entry) => entry.detected === 'pe'),
   )
 }
+
+test('attachments of a TNEF have their names', () => {
+  const [part] = partsOf(attached(tnef('evil.exe', PROGRAM))).parts
+  assert.deepEqual(
+    part?.entries.map(({ name, sizeBytes, detected }) => [name, sizeBytes, detected]),
+    [
+      ['', 4, null],
+      ['evil.exe', PROGRAM.length, 'pe'],
+    ],
+  )
+  assert.deepEqual(part?.flags, [])
+})
 
 for (const [form, message] of Object.entries(found))
   test(`found: a program in ${form}`, () => {

@@ -90,6 +90,15 @@ test('any octets in an archive, and any archive with octets changed', () => {
   )
 })
 
+test('messages kept as files inside one another without end', () => {
+  let message: Buffer = Buffer.from('X: y\r\n\r\nx')
+  for (let depth = 0; depth < 12; depth++) message = attached(message, 'inner.eml')
+  const { parts } = bounded(message)
+  assert.ok(parts[0]?.entries.some(({ flags }) => flags.includes('depth-limit')))
+  const wide = Array.from({ length: 3000 }, () => '--b\r\n\r\nx\r\n').join('')
+  bounded(attached(Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${wide}`), 'wide.eml'))
+})
+
 test('messages cut off anywhere', () => {
   for (const file of globSync('*.txt', { cwd: FIXTURES })) {
     const bytes = readFileSync(join(FIXTURES, file))
