@@ -1,6 +1,6 @@
 /** Looks for many literals at once: one look at each octet, however many there are (Aho and Corasick, 1975). */
 import type { LiteralFound, LiteralSearch } from '../mail/message-parts.ts'
-import { decodeCharset, guessText } from './charset.ts'
+import { decodeInPieces } from './charset.ts'
 import { OpenedMessage, type OpenedPart } from './opened-message.ts'
 
 /** Where each literal stands first, in the order of the literals; those found nowhere are left out. */
@@ -10,13 +10,12 @@ export function searchMessage(message: Buffer, search: LiteralSearch): readonly 
   const automaton = new LiteralAutomaton(
     literals.map((literal) => Buffer.from(ignoreCase ? literal.toLowerCase() : literal)),
   )
-  if (raw) for (const index of automaton.find(ignoreCase ? lowered(message) : message)) found.set(index, '')
+  if (raw) for (const index of automaton.find([ignoreCase ? lowered(message) : message])) found.set(index, '')
   else
     for (const opened of new OpenedMessage(message).parts()) {
       const { path, kind } = opened.span
       if (kind !== 'leaf' || !isInside(path, part)) continue
-      const text = textOf(opened)
-      for (const index of automaton.find(Buffer.from(ignoreCase ? text.toLowerCase() : text)))
+      for (const index of automaton.find(textOf(opened, ignoreCase)))
         if (!found.has(index)) found.set(index, path)
       if (found.size === literals.length) break
     }
@@ -29,11 +28,12 @@ function isInside(path: string, part: string | null): boolean {
   return part === null || path === part || path.startsWith(`${part}.`)
 }
 
-/** Text by its charset; what is no text, as if each octet were a character. */
-function textOf({ span, content }: OpenedPart): string {
+/** Text as UTF-8, in pieces; what is no text by a guess. */
+function* textOf({ span, content }: OpenedPart, ignoreCase: boolean): Generator<Buffer, void, undefined> {
   const { value, parameters } = span.header.type
-  if (!value.startsWith('text/')) return guessText(content)
-  return decodeCharset(content, parameters.get('charset') ?? '') ?? guessText(content)
+  const charset = value.startsWith('text/') ? (parameters.get('charset') ?? '') : ''
+  for (const text of decodeInPieces(content, charset))
+    yield Buffer.from(ignoreCase ? text.toLowerCase() : text)
 }
 
 /** US-ASCII letters lowered, octet by octet. */
@@ -92,16 +92,18 @@ class LiteralAutomaton {
     }
   }
 
-  /** Numbers of the literals that stand in the octets. */
-  find(bytes: Buffer): ReadonlySet<number> {
+  /** Numbers of the literals that stand in the octets, from one piece into the next too. */
+  find(pieces: Iterable<Buffer>): ReadonlySet<number> {
     const found = new Set<number>()
     let state = 0
-    for (let i = 0; i < bytes.length; i++) {
-      state = this.#next[state * 256 + (bytes[i] as number)] as number
-      const ends = this.#ends[state] as readonly number[]
-      if (ends.length === 0) continue
-      for (const index of ends) found.add(index)
-      if (found.size === this.#count) break
+    for (const bytes of pieces) {
+      for (let i = 0; i < bytes.length; i++) {
+        state = this.#next[state * 256 + (bytes[i] as number)] as number
+        const ends = this.#ends[state] as readonly number[]
+        if (ends.length === 0) continue
+        for (const index of ends) found.add(index)
+        if (found.size === this.#count) return found
+      }
     }
     return found
   }

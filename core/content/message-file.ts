@@ -4,16 +4,16 @@ import type { Content } from '../mail/message.ts'
 import { MAX_MESSAGE_BYTES } from './limits.ts'
 
 export interface MessageBytes {
+  /** The whole, or as much of it as is looked at. */
   readonly bytes: Buffer
-  /** The message is longer. */
-  readonly isCut: boolean
+  readonly sizeBytes: number
 }
 
 /** @throws Error when the spool file cannot be read or is too short */
 export function readMessage(content: Content, most = MAX_MESSAGE_BYTES): MessageBytes {
   if (content.kind === 'inline') {
     const { buffer, byteOffset, byteLength } = content.bytes
-    return { bytes: Buffer.from(buffer, byteOffset, Math.min(byteLength, most)), isCut: byteLength > most }
+    return { bytes: Buffer.from(buffer, byteOffset, Math.min(byteLength, most)), sizeBytes: byteLength }
   }
   const size = Math.min(content.sizeBytes, most)
   const bytes = Buffer.allocUnsafeSlow(size)
@@ -27,5 +27,5 @@ export function readMessage(content: Content, most = MAX_MESSAGE_BYTES): Message
   } finally {
     closeSync(file)
   }
-  return { bytes, isCut: content.sizeBytes > most }
+  return { bytes, sizeBytes: content.sizeBytes }
 }

@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads'
 import type { Content } from '../mail/message.ts'
 import type { LiteralSearch } from '../mail/message-parts.ts'
 import { searchMessage } from './literal-search.ts'
-import { readMessage } from './message-file.ts'
+import { type MessageBytes, readMessage } from './message-file.ts'
 import { messagePartsJson } from './taking-apart.ts'
 
 /** What can be asked about a message. */
@@ -28,21 +28,20 @@ parentPort?.on('message', (request: ThreadRequest) => parentPort?.postMessage(an
 
 function answerTo({ id, question, content }: ThreadRequest): ThreadAnswer {
   try {
-    const { bytes, isCut } = readMessage(content)
-    return { id, json: answer(question, bytes, isCut) }
+    return { id, json: answer(question, readMessage(content)) }
   } catch (error) {
     return { id, fault: (error as Error).message }
   }
 }
 
-function answer(question: MessageQuestion, bytes: Buffer, isCut: boolean): string {
+function answer(question: MessageQuestion, { bytes, sizeBytes }: MessageBytes): string {
   switch (question.kind) {
     case 'parts':
-      return messagePartsJson(bytes, isCut)
+      return messagePartsJson(bytes, sizeBytes)
     case 'search':
       return JSON.stringify(searchMessage(bytes, question))
     case 'hash':
-      if (isCut) throw new RangeError('the message is longer than what is looked at')
+      if (sizeBytes > bytes.length) throw new RangeError('the message is longer than what is looked at')
       return JSON.stringify(createHash('sha256').update(bytes).digest('hex'))
   }
 }

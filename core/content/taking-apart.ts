@@ -13,12 +13,15 @@ const FRAME_BYTES = 1024
 /** Of the answer, for entries of archives: long names in one part must not keep out the next. */
 const ENTRIES_BYTES = MAX_ANSWER_BYTES / 2
 
-/** @returns MessageParts as JSON, at most 256 KB */
-export function messagePartsJson(bytes: Buffer, isCut: boolean): string {
+/**
+ * @param sizeBytes octets of the message, of which `bytes` may be the beginning
+ * @returns MessageParts as JSON, at most 256 KB
+ */
+export function messagePartsJson(bytes: Buffer, sizeBytes: number): string {
   const opened = new OpenedMessage(bytes)
   const archives = new ArchiveReader(new UnpackingBudget())
   const parts: string[] = []
-  const flags = new Set<MessageFlag>(isCut ? ['size-limit'] : [])
+  const flags = new Set<MessageFlag>(sizeBytes > bytes.length ? ['size-limit'] : [])
   let left = MAX_ANSWER_BYTES - FRAME_BYTES
   let entriesLeft = ENTRIES_BYTES
   for (const opening of opened.parts()) {
@@ -33,7 +36,7 @@ export function messagePartsJson(bytes: Buffer, isCut: boolean): string {
     left -= Buffer.byteLength(json) + 1
   }
   const all: Pick<MessageParts, 'sizeBytes' | 'flags'> = {
-    sizeBytes: bytes.length,
+    sizeBytes,
     flags: [...flags, ...opened.flags],
   }
   return `${JSON.stringify(all).slice(0, -1)},"parts":[${parts.join(',')}]}`

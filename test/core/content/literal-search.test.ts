@@ -54,6 +54,14 @@ test('a part is searched alone, and what is inside it', () => {
   assert.deepEqual(searchMessage(MESSAGE, { ...EVERYWHERE, literals, part: '1.20' }), [])
 })
 
+test('a text is found across the pieces a long part is decoded in', () => {
+  const body = Buffer.from(`${'x'.repeat(262_143)}Übergröße${'x'.repeat(300_000)}`)
+  const message = Buffer.concat([Buffer.from('Content-Type: text/plain; charset=utf-8\r\n\r\n'), body])
+  assert.deepEqual(searchMessage(message, { ...EVERYWHERE, literals: ['übergrößex'], ignoreCase: true }), [
+    { literal: 'übergrößex', part: '1' },
+  ])
+})
+
 test('raw octets are those received', () => {
   const literals = ['Subject: VIAGRA', 'Grüße', '=FC=DF']
   assert.deepEqual(searchMessage(MESSAGE, { literals, part: null, ignoreCase: true, raw: true }), [

@@ -13,7 +13,7 @@ export const PROGRAM = Buffer.concat([
 
 export function partsOf(message: Buffer | string): MessageParts {
   const bytes = typeof message === 'string' ? Buffer.from(message, 'latin1') : message
-  return JSON.parse(messagePartsJson(bytes, false)) as MessageParts
+  return JSON.parse(messagePartsJson(bytes, bytes.length)) as MessageParts
 }
 
 /** The part with this path. */
