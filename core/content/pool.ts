@@ -145,8 +145,12 @@ export class MessagePool implements MessageContents {
     while (this.#waiting.length > 0) {
       const idle = [...this.#threads].find((thread) => thread.asked === null)
       if (idle === undefined && this.#threads.size >= this.#atMost) return
-      const thread = idle ?? this.#start()
       const asked = this.#waiting.shift() as Asked
+      const thread = idle ?? this.#start()
+      if (thread === null) {
+        this.#reject(asked, new ContentFault('thread-died', 'no thread could be started'))
+        continue
+      }
       thread.asked = asked
       thread.id = ++this.#lastId
       thread.worker.ref()
@@ -159,11 +163,16 @@ export class MessagePool implements MessageContents {
     }
   }
 
-  #start(): Thread {
-    const worker = new Worker(this.#entry, {
-      name: 'messages',
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    })
+  /** null: the system gives no thread. */
+  #start(): Thread | null {
+    let worker: Worker
+    try {
+      const resourceLimits = { maxOldGenerationSizeMb: HEAP_MB }
+      worker = new Worker(this.#entry, { name: 'messages', resourceLimits })
+    } catch (error) {
+      this.#log.error('message-thread-died', { reason: (error as Error).message })
+      return null
+    }
     const thread: Thread = { worker, asked: null, id: 0 }
     this.#threads.add(thread)
     worker.on('message', (answer: ThreadAnswer) => this.#answered(thread, answer))
@@ -192,11 +201,7 @@ export class MessagePool implements MessageContents {
   #late(asked: Asked): void {
     const fault = new ContentFault('late', `no answer about the message within ${this.#deadlineMs} ms`)
     this.#log.warn('message-content-late', { question: asked.question.kind, afterMs: this.#deadlineMs })
-    const at = this.#waiting.indexOf(asked)
-    if (at >= 0) {
-      this.#waiting.splice(at, 1)
-      return this.#reject(asked, fault)
-    }
+    // Whoever waits is younger than what is at work, so it has a thread by the time its own time is over.
     for (const thread of this.#threads) if (thread.asked === asked) this.#end(thread, fault)
     this.#next()
   }

@@ -111,6 +111,16 @@ test('a thread that dies fails its own question, and nobody else', async () => {
   assert.deepEqual(logged, ['message-thread-died', 'message-thread-died', 'message-content-failed'])
 })
 
+test('a thread that cannot be started fails the question', async () => {
+  const logged: string[] = []
+  const entry = new URL('http://127.0.0.1/nothing')
+  await using pool = disposable(new MessagePool({ log: listening(logged), entry }))
+  await assert.rejects(pool.ask(inline(), PARTS), failed('thread-died'))
+  await assert.rejects(pool.ask(inline(), HASH), failed('thread-died'))
+  assert.deepEqual(logged, ['message-thread-died', 'message-thread-died'])
+  assert.equal(pool.threads, 0)
+})
+
 test('more than may wait is refused at once', async () => {
   await using pool = disposable(new MessagePool({ log: silentLog, atMost: 1, waiting: 2, entry: ODD }))
   const asked = [1, 2, 3].map((number) => pool.ask(inline(`${number}`), PARTS))
