@@ -1,5 +1,6 @@
 /** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
 import type { Problem } from '../config/problem.ts'
+import type { MessageContents } from '../core/content/pool.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
@@ -21,6 +22,8 @@ export interface SandboxOptions {
   readonly usage?: Map<string, PluginUsage>
   /** What plugins are not asked; without one nothing is known yet. */
   readonly quarantine?: Quarantine
+  /** Who looks into messages; null: nobody, and plugins are told so. */
+  readonly contents?: MessageContents | null
 }
 
 export interface Sandbox {
@@ -35,9 +38,12 @@ export interface Sandbox {
 /** Starts a plughost for each trust domain and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
-  { state, clock, log, random, usage = new Map(), quarantine = new Quarantine(clock, log) }: SandboxOptions,
+  options: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
-  const domains = new Domains({ clock, log, random, usage, broker: new Broker(state, tables, clock) })
+  const { state, clock, log, random, usage = new Map(), contents = null } = options
+  const quarantine = options.quarantine ?? new Quarantine(clock, log)
+  const broker = new Broker(state, tables, clock, contents)
+  const domains = new Domains({ clock, log, random, usage, broker })
   const loading = await loadPlugins(sources, domains)
   if ('problems' in loading) {
     domains.close()

@@ -10,6 +10,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
+import { MessagePool } from '../core/content/pool.ts'
 import type { Action, Answer, Fault } from '../core/mail/answer.ts'
 import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
 import type {
@@ -106,11 +107,13 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   let now = options.now ?? Date.UTC(2026, 0, 1)
   const kept = new Map<string, string>()
   const clock = { now: () => now, monotonic: () => performance.now() }
+  const contents = new MessagePool({ log: silentLog })
   const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
     clock,
     log: silentLog,
     random: () => 0.5,
+    contents,
   })
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const ask = asking(sandbox)
@@ -140,7 +143,10 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     },
     deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
     tell: (event) => ask('tell', event),
-    close: async () => sandbox.close(),
+    close: async () => {
+      sandbox.close()
+      await contents.close()
+    },
   }
 }
 
@@ -179,6 +185,7 @@ function readerOf(text: string): MessageReader {
   const body = bytes.subarray(bodyOffset(bytes))
   return {
     sizeBytes: bytes.length,
+    content: { kind: 'inline', bytes },
     headers: () => parseHeaderFields(bytes),
     bodyChunk: async (index) => {
       const chunk = body.subarray(index * BODY_CHUNK_BYTES, (index + 1) * BODY_CHUNK_BYTES)

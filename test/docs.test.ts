@@ -156,7 +156,7 @@ test('every setting is documented with its default', () => {
 })
 
 test('every metric of ours is documented with its type', () => {
-  const source = page('core/gateway/control.ts')
+  const source = page('core/gateway/metrics.ts')
   const counters = [
     ...found(source, /total\(\s*'(\w+)'/g),
     ...found(source, /counter\({\s*name: '(\w+)'/g),

@@ -14,31 +14,10 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { storedSizeBytes } from '../mail/message.ts'
 import { bodyStream, hasHighBytes } from './body-stream.ts'
 import type { Channel, Outgoing } from './channel.ts'
+import type { ClientTimeouts } from './client-timeouts.ts'
 import { DotStuffing } from './dot-stuffing.ts'
 import type { Met, Phase } from './outcome.ts'
 import type { Login, Protection } from './protection.ts'
-
-/** Milliseconds (RFC 5321 §4.5.3.2). */
-export interface ClientTimeouts {
-  /** For the TCP connection. */
-  readonly connectMs: number
-  /** From the connection to the greeting. */
-  readonly greetingMs: number
-  /** For the replies to EHLO, HELO and RSET. */
-  readonly commandMs: number
-  /** Without a byte in either direction; the reply to the final dot may take this long. */
-  readonly idleMs: number
-  /** For a transaction as a whole, so that a remote which trickles gives the connection back one day. */
-  readonly transactionMs: number
-}
-
-export const CLIENT_TIMEOUTS: ClientTimeouts = Object.freeze({
-  connectMs: 30_000,
-  greetingMs: 60_000,
-  commandMs: 300_000,
-  idleMs: 600_000,
-  transactionMs: 3_600_000,
-})
 
 export interface ClientOptions {
   /** Our name, said with EHLO. */
@@ -92,7 +71,7 @@ interface SendStream extends Transform {
 
 /** Not among nodemailer's types. */
 const { _createSendStream: createSendStream } = SMTPConnection.prototype as unknown as {
-  _createSendStream(replied: unknown): SendStream
+  readonly _createSendStream: (this: SMTPConnection, replied: unknown) => SendStream
 }
 
 /** nodemailer looks at each octet of a message by itself, which costs more than all the rest of sending it. */

@@ -5,6 +5,7 @@ import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
 import type { GatewayControl } from '../admin/control.ts'
+import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
 import type { Finished, Told } from '../delivery/notices.ts'
 import type { HookRunner } from '../hooks/runner.ts'
@@ -21,9 +22,10 @@ import type { Spool } from '../queue/spool.ts'
 import { contentChunk } from '../queue/stored-content.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
-import { createGatewayControl, type GatewayParts } from './control.ts'
+import { createGatewayControl } from './control.ts'
 import { type Generation, type GenerationSource, type Lasting, openGeneration } from './generation.ts'
 import { Generations } from './generations.ts'
+import type { GatewayParts } from './parts.ts'
 import { GatewayPolicy, tellOutcomes } from './policy.ts'
 import { openStore } from './store.ts'
 
@@ -80,6 +82,7 @@ export async function createGateway(
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
     keeper,
+    contents: new MessagePool({ log }),
     records: new DecisionRecords(config.record.sessions, config.record.bytes, clock),
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
@@ -90,6 +93,7 @@ export async function createGateway(
   }
   const first = await openGeneration(source, lasting, null)
   if ('problems' in first) {
+    await lasting.contents.close()
     await keeper.close()
     return first
   }
@@ -120,7 +124,7 @@ function compose(
   { lasting, queue, spool }: { readonly lasting: Lasting; readonly queue: Queue; readonly spool: Spool },
 ): GatewayParts {
   const { config } = generations.current
-  const { keeper, records, clock, log } = lasting
+  const { keeper, contents, records, clock, log } = lasting
   const { directory, reserveBytes } = config.store
   const hooks = (): HookRunner => generations.current.hooks
   const teller = new Teller({ hooks, log })
@@ -157,7 +161,8 @@ function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  return { clock, keeper, queue, generations, records, deliverer, teller, smtp, startedAt, isDraining: false }
+  const told = { records, deliverer, teller, smtp, contents }
+  return { clock, keeper, queue, generations, ...told, startedAt, isDraining: false }
 }
 
 /** Its plugins stay loaded until the route of the notice is known. */
@@ -219,7 +224,7 @@ async function stop(
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const { smtp, deliverer, teller, keeper, generations, clock } = parts
+  const { smtp, deliverer, teller, keeper, generations, contents, clock } = parts
   parts.isDraining = true
   const endsAt = clock.monotonic() + timeoutMs
   for (const server of servers) server.close()
@@ -230,5 +235,6 @@ async function stop(
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
   await teller.drain(TELLING_MS)
   await generations.close()
+  await contents.close()
   await keeper.close()
 }

@@ -11,6 +11,7 @@ import type { Quarantine } from '../../sandbox/quarantine.ts'
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
+import type { MessagePool } from '../content/pool.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
 import type { Notices } from '../delivery/notices.ts'
 import { Resolver } from '../dns/resolver.ts'
@@ -36,6 +37,8 @@ export interface GenerationSource {
 /** What stays the same for the life of a worker. */
 export interface Lasting {
   readonly keeper: Keeper
+  /** Looks into messages. */
+  readonly contents: MessagePool
   readonly records: DecisionRecords
   readonly newQueueId: () => string
   readonly listeners: readonly ListenerConfig[]
@@ -68,21 +71,15 @@ export async function openGeneration(
   lasting: Lasting,
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
-  const { keeper, records, newQueueId, usage, quarantine, clock, log } = lasting
+  const { keeper, contents, records, newQueueId, usage, quarantine, clock, log } = lasting
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const sandbox = await openSandbox(sources, {
-    state: keeper.state,
-    clock,
-    log,
-    random: Math.random,
-    usage,
-    quarantine,
-  })
+  const services = { state: keeper.state, contents, clock, log, random: Math.random, usage, quarantine }
+  const sandbox = await openSandbox(sources, services)
   if ('problems' in sandbox) {
     if (certificate !== before?.certificate) certificate?.close()
     return sandbox

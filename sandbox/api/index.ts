@@ -17,10 +17,12 @@
 import type { Facts, RefusalKind } from '../../core/mail/answer.ts'
 import type { HookEvents } from '../../core/mail/hook-events.ts'
 import type { HeaderField } from '../../core/mail/message.ts'
+import type { LiteralFound, MessageParts } from '../../core/mail/message-parts.ts'
 
 export type { Facts } from '../../core/mail/answer.ts'
 export type * from '../../core/mail/hook-events.ts'
 export type { HeaderField } from '../../core/mail/message.ts'
+export type * from '../../core/mail/message-parts.ts'
 export type * from '../../core/mail/session.ts'
 
 /** Gives a refusal or a note its code and the values compared; `explain` shows both. */
@@ -141,6 +143,29 @@ export interface Body {
   chunk(index: number): Promise<string | undefined>
 }
 
+/**
+ * What is inside the message; hook `data`. Each of these is rejected when the message could not be looked into in time:
+ * not caught, that is a failure of the plugin's.
+ */
+export interface MessageContent {
+  /** Its parts and what is in archives; permission `message.parts`. Names and types are what a stranger wrote. */
+  parts(): Promise<MessageParts>
+  /** SHA-256 of the message as received, in hexadecimal; permission `message.parts`. */
+  hash(): Promise<string>
+  /**
+   * Which of these texts stand in it, each with the first part that has it; permission `body.read`. Looked for in the
+   * decoded text of every part that has content, or of `part` and those inside it.
+   *
+   * @param literals 1 to 100, each of 1 to 256 octets in UTF-8, 8192 in all
+   * @param options.ignoreCase letter case does not matter
+   * @param options.raw in the octets as received instead, header and encodings included
+   */
+  search(
+    literals: readonly string[],
+    options?: { readonly part?: string; readonly ignoreCase?: boolean; readonly raw?: boolean },
+  ): Promise<readonly LiteralFound[]>
+}
+
 /** Lets this recipient through although its domain may not be ours; hook `rcpt`, permission `relay.grant`. */
 export interface Relay {
   grant(): void
@@ -164,6 +189,7 @@ export interface Tools {
   readonly lookup: Lookup
   readonly headers: Headers
   readonly body: Body
+  readonly message: MessageContent
   readonly relay: Relay
   readonly route: Route
   readonly log: PluginLog
@@ -206,6 +232,7 @@ export interface Permissions {
   /** Field names it may add or remove: literal, or with one `*` at the end. */
   readonly 'headers.write'?: readonly string[]
   readonly 'body.read'?: true
+  readonly 'message.parts'?: true
   readonly refuse?: readonly ('reject' | 'defer')[]
   readonly hold?: true
   readonly discard?: true

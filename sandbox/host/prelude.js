@@ -202,6 +202,15 @@
       const call = this.#call
       return { chunk: (index) => effect(call, 'body.chunk', [index]) }
     }
+    get message() {
+      const call = this.#call
+      const read = (answer) => thenOf(answer, (json) => freezeDeep(parse(json)))
+      return {
+        parts: () => read(effect(call, 'message.parts', [])),
+        hash: () => read(effect(call, 'message.hash', [])),
+        search: (literals, options) => read(effect(call, 'message.search', [literals, options ?? null])),
+      }
+    }
     get relay() {
       const call = this.#call
       return { grant: () => act(call, { kind: 'relay.grant' }) }

@@ -28,7 +28,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
   const logged: { event: string; fields: Readonly<Record<string, unknown>> }[] = []
   const usage = new Map<string, PluginUsage>()
   const log = logInto(logged)
-  const broker = new Broker(stateInMemory(), new Map(), systemClock)
+  const broker = new Broker(stateInMemory(), new Map(), systemClock, null)
   const domain = new TrustDomain({
     clock: systemClock,
     log,
