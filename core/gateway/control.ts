@@ -128,13 +128,19 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     labels: ['plugin', 'result'],
     read: () => pluginStatuses(generations.current.sandbox.panel).flatMap(callSamples),
   })
+  addPluginMetrics(metrics, () => generations.current.sandbox.panel)
+  return metrics
+}
+
+/** Of what each plugin did. */
+function addPluginMetrics(metrics: Metrics, panel: () => Panel): void {
   const perPlugin = (name: string, help: string, count: (usage: PluginUsage) => number): void =>
     metrics.counter({
       name,
       help,
       labels: ['plugin'],
       read: () =>
-        [...generations.current.sandbox.panel.usage].map(([plugin, usage]) => ({
+        [...panel().usage].map(([plugin, usage]) => ({
           labels: { plugin },
           value: count(usage),
         })),
@@ -155,7 +161,6 @@ function gatewayMetrics(parts: GatewayParts): Metrics {
     'Questions kept from plugins they bring down',
     (usage) => usage.notAsked,
   )
-  return metrics
 }
 
 function callSamples({ name: plugin, calls, refusals, faults }: PluginStatus): readonly Sample[] {
