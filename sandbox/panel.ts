@@ -38,6 +38,10 @@ export class Panel implements PluginPanel {
     return this.#identities[hook]
   }
 
+  isPenalized(network: string): boolean {
+    return this.#quarantine.isPenalized(network)
+  }
+
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
     const { hook, message, session, chainMs } = call
     const together = segment(this.#byHook[hook], from, hook)

@@ -147,6 +147,7 @@ test('a plugin keeps its configuration, its grants and its place', () => {
       config: {},
       grant: {},
       onError: 'defer',
+      process: 'shared',
       place: 'postern.yaml:2:5',
     },
     {
@@ -154,6 +155,7 @@ test('a plugin keeps its configuration, its grants and its place', () => {
       config: { words: ['a', 'b'], deep: { number: 1.5, nothing: null } },
       grant: { 'route.set': ['smtp://192.0.2.1'] },
       onError: 'hold',
+      process: 'own',
       place: 'postern.yaml:3:5',
     },
   ])
