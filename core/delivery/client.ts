@@ -69,16 +69,13 @@ interface SendStream extends Transform {
   lastByte: number | false
 }
 
-/** Not among nodemailer's types. */
-const { _createSendStream: createSendStream } = SMTPConnection.prototype as unknown as {
-  readonly _createSendStream: (this: SMTPConnection, replied: unknown) => SendStream
-}
-
 /** nodemailer looks at each octet of a message by itself, which costs more than all the rest of sending it. */
 class SmtpConnection extends SMTPConnection {
   /** Called by nodemailer once the remote has answered DATA. */
   _createSendStream(replied: unknown): SendStream {
-    const stream = createSendStream.call(this, replied)
+    // Not among nodemailer's types.
+    const nodemailers = SMTPConnection.prototype as unknown as Pick<SmtpConnection, '_createSendStream'>
+    const stream = nodemailers._createSendStream.call(this, replied)
     const stuffing = new DotStuffing()
     stream._transform = (piece: Buffer, _encoding, done) => {
       stream.lastByte = piece.at(-1) ?? stream.lastByte
