@@ -1,6 +1,7 @@
 /** One call in flight: which plugins are asked, how far it got, and when it is given up. */
 import type { Fault } from '../core/mail/answer.ts'
 import type { HookName, MessageReader } from '../core/mail/hook-events.ts'
+import type { ActivationTrace } from './activation.ts'
 import type { RawReport } from './protocol/parse.ts'
 
 export interface Question {
@@ -16,6 +17,8 @@ export interface Question {
   readonly secret: string
   readonly pluginMs: number
   readonly chainMs: number
+  /** Gathers what happens, where it is recorded. */
+  readonly trace?: ActivationTrace | null
 }
 
 /** A report the border made: the plughost's own, or a fault found on this side. */

@@ -7,6 +7,7 @@ import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
 import type { CallReport } from './call.ts'
 import type { ReadyPlugin } from './load.ts'
+import type { RecordedCall, Recording } from './recorder.ts'
 import { withoutSecret } from './secret.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
@@ -18,15 +19,28 @@ export interface PluginUsage {
   cpuMicros: number
 }
 
+/** Who is told what activations are made of. */
+export type PanelRecording = Pick<Recording, 'trace' | 'add'>
+
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: ReadonlyMap<string, PluginUsage>
   readonly #domain: TrustDomain
+  readonly #recording: PanelRecording | null
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
-  /** @param usage what plugins did so far, by name; entries are added and counted on */
-  constructor(plugins: readonly ReadyPlugin[], domain: TrustDomain, usage: Map<string, PluginUsage>) {
+  /**
+   * @param usage what plugins did so far, by name; entries are added and counted on
+   * @param recording where activations are written down; null for nowhere
+   */
+  constructor(
+    plugins: readonly ReadyPlugin[],
+    domain: TrustDomain,
+    usage: Map<string, PluginUsage>,
+    recording: PanelRecording | null = null,
+  ) {
+    this.#recording = recording
     this.plugins = plugins
     this.#domain = domain
     this.usage = usage
@@ -49,18 +63,24 @@ export class Panel implements PluginPanel {
     const asked = sameView(this.#byHook[hook], from, hook)
     const { told, secret } = view(call, asked[0])
     const seesFields = asked[0]?.permissions.headersRead === true && message !== null
+    const eventJson = JSON.stringify(told)
+    const fieldsJson = seesFields ? JSON.stringify(message.headers()) : ''
+    const trace = this.#recording?.trace(asked) ?? null
     const reports = await this.#domain.ask({
       hook,
       plugins: asked.map(({ number }) => number),
-      eventJson: JSON.stringify(told),
-      fieldsJson: seesFields ? JSON.stringify(message.headers()) : '',
+      eventJson,
+      fieldsJson,
       message,
       session,
       secret,
       pluginMs: HOOKS[hook].pluginMs,
       chainMs,
+      trace,
     })
-    return this.#checked(hook, asked, reports, secret)
+    const recorded =
+      trace === null ? null : { trace, hook, session, eventJson, fieldsJson, isSecret: secret !== '' }
+    return this.#checked(hook, asked, reports, secret, recorded)
   }
 
   /** Reports up to the first that is a refusal or turns out to be a fault. */
@@ -69,6 +89,7 @@ export class Panel implements PluginPanel {
     asked: readonly ReadyPlugin[],
     reports: readonly CallReport[],
     secret: string,
+    recorded: RecordedCall | null,
   ): readonly PluginReport[] {
     const out: PluginReport[] = []
     for (const [index, report] of reports.entries()) {
@@ -79,6 +100,8 @@ export class Panel implements PluginPanel {
       )
       const { cpuMicros, wallMicros } = report
       const failed = isFault(checked)
+      if (recorded !== null)
+        this.#recording?.add(plugin, recorded, failed ? { fault: checked } : checked, cpuMicros)
       this.#count(plugin.identity.name, cpuMicros, failed, !failed && checked.refusal !== null)
       out.push({
         plugin: plugin.identity,

@@ -1,4 +1,5 @@
 /** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
+import type { ActivationsConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
@@ -6,6 +7,7 @@ import type { StateStore } from '../core/state/state-store.ts'
 import { Broker } from './broker/broker.ts'
 import { loadPlugins } from './load.ts'
 import { Panel, type PluginUsage } from './panel.ts'
+import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
 import { TrustDomain } from './trust-domain.ts'
 
@@ -17,6 +19,8 @@ export interface SandboxOptions {
   readonly random: () => number
   /** What plugins did so far, by name: counted on from there. */
   readonly usage?: Map<string, PluginUsage>
+  /** Where activations are written down, and whose. */
+  readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
 
 export interface Sandbox {
@@ -31,7 +35,7 @@ export interface Sandbox {
 /** Starts a plughost and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
-  { state, clock, log, random, usage = new Map() }: SandboxOptions,
+  { state, clock, log, random, usage = new Map(), recording }: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const domain = new TrustDomain({ clock, log, random, broker: new Broker(state, tables, clock) })
   const loading = await loadPlugins(sources, domain)
@@ -40,7 +44,12 @@ export async function openSandbox(
     return loading
   }
   return {
-    panel: new Panel(loading.plugins, domain, usage),
+    panel: new Panel(
+      loading.plugins,
+      domain,
+      usage,
+      recording?.recorder.begin(recording.settings, loading.plugins),
+    ),
     plughostPid: () => domain.pid,
     plughostDeaths: () => domain.deaths,
     close: () => domain.close(),

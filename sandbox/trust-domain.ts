@@ -22,7 +22,7 @@ export interface LoadedPlugin {
 export interface DomainOptions {
   readonly clock: Clock
   readonly log: Log
-  readonly broker: Broker
+  readonly broker: Pick<Broker, 'effect'>
   readonly random: () => number
 }
 
@@ -201,7 +201,8 @@ export class TrustDomain {
       now: this.#options.clock.now(),
       seed: Math.floor(this.#options.random() * 0x7fffffff),
     }
-    const { eventJson, fieldsJson } = call.question
+    const { eventJson, fieldsJson, trace } = call.question
+    trace?.asked(plugins, head.now, head.seed)
     this.#host?.send(TO_HOST.ask, call.id, `${JSON.stringify(head)}\n${eventJson}\n${fieldsJson}`)
   }
 
@@ -235,8 +236,10 @@ export class TrustDomain {
     // Nobody waits for it here, so nobody need wait for it there.
     if (call === undefined) return host?.send(TO_HOST.cancel, id, '')
     if (call.turn !== plugin || permissions === undefined) return
+    const traced = call.question.trace?.effect(plugin, method, args, known?.write === true)
     const settle = (ok: boolean, value: unknown): void => {
       call.effectsUnderWay--
+      traced?.(ok, value)
       if (this.#calls.get(id) !== call) return
       // Without a value the list is shorter: JSON has no undefined, and null would be a value.
       const result = [effect, plugin, ok, ...(value === undefined ? [] : [value])]

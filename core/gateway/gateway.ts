@@ -1,8 +1,10 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost.ts'
+import { Recorder } from '../../sandbox/recorder.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
 import type { HookRunner } from '../hooks/runner.ts'
@@ -82,6 +84,7 @@ export async function createGateway(
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
     usage: new Map(),
+    recorder: new Recorder(join(config.store.directory, 'activations'), log),
     clock,
     log,
   }

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { PluginUsage } from '../../sandbox/panel.ts'
+import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
@@ -39,6 +40,7 @@ export interface Lasting {
   readonly listeners: readonly ListenerConfig[]
   /** What plugins did so far, by name. */
   readonly usage: Map<string, PluginUsage>
+  readonly recorder: Recorder
   readonly clock: Clock
   readonly log: Log
 }
@@ -61,14 +63,21 @@ export async function openGeneration(
   lasting: Lasting,
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
-  const { keeper, records, newQueueId, usage, clock, log } = lasting
+  const { keeper, records, newQueueId, usage, recorder, clock, log } = lasting
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const sandbox = await openSandbox(sources, { state: keeper.state, clock, log, random: Math.random, usage })
+  const sandbox = await openSandbox(sources, {
+    state: keeper.state,
+    clock,
+    log,
+    random: Math.random,
+    usage,
+    recording: { recorder, settings: config.record.activations },
+  })
   if ('problems' in sandbox) {
     if (certificate !== before?.certificate) certificate?.close()
     return sandbox

@@ -80,6 +80,7 @@ export class Generations {
     if (this.#prepared !== null) await this.discard(this.#prepared.number)
     for (const retired of this.#retired) this.#close(retired)
     await closeGeneration(this.#current, null)
+    await this.#lasting.recorder.close()
   }
 
   #close(retired: Generation): void {

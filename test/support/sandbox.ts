@@ -8,7 +8,7 @@ import type { Session } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
-import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
+import { openConfigured, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 
 export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
 
@@ -42,9 +42,12 @@ export async function problemsOf(plugins: readonly PluginConfig[]): Promise<stri
   return ''
 }
 
-export async function testSandbox(plugins: readonly PluginConfig[]): Promise<TestSandbox> {
+export async function testSandbox(
+  plugins: readonly PluginConfig[],
+  recording?: SandboxOptions['recording'],
+): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
-  const sandbox = await open(plugins, logged)
+  const sandbox = await open(plugins, logged, recording)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const rcpt = (localPart: string, from = 0): Promise<readonly PluginReport[]> => {
     const call = {
@@ -59,17 +62,23 @@ export async function testSandbox(plugins: readonly PluginConfig[]): Promise<Tes
   return { ...sandbox, logged, rcpt }
 }
 
-async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
+async function open(
+  plugins: readonly PluginConfig[],
+  logged: { event: string; fields: LogFields }[],
+  recording?: SandboxOptions['recording'],
+) {
   const config = { plugins, lookups: {} } as unknown as Config
   return openConfigured(config, {
     state: stateInMemory(),
     clock: systemClock,
     log: logInto(logged),
     random: Math.random,
+    ...(recording === undefined ? {} : { recording }),
   })
 }
 
-const SESSION: Session = {
+/** An unknown client of the Internet. */
+export const SESSION: Session = {
   id: 's_test',
   client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
   role: 'mx',
