@@ -32,11 +32,25 @@ export interface Config {
   readonly admin: { readonly socket: string; readonly http: HostPort | null }
   readonly plugins: readonly PluginConfig[]
   readonly lookups: Readonly<Record<string, LookupConfig>>
-  readonly record: { readonly sessions: number; readonly bytes: number }
+  readonly record: {
+    readonly sessions: number
+    readonly bytes: number
+    readonly activations: ActivationsConfig
+  }
   readonly log: { readonly level: LogLevel }
   readonly stopTimeoutMs: number
   /** Processes that receive and deliver mail. */
   readonly workers: number
+}
+
+/** Whose activations are written down for `plugin replay`. */
+export interface ActivationsConfig {
+  /** Names of plugins; empty: nobody's. */
+  readonly plugins: readonly string[]
+  /** Of the files of one plugin. */
+  readonly bytes: number
+  /** Whether content of messages is kept with them. */
+  readonly bodies: boolean
 }
 
 export interface HostPort {

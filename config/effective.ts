@@ -78,7 +78,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     },
     plugins: settings.plugins.map((plugin, i) => toPlugin(plugin, surroundings, i)),
     lookups: toLookups(settings.lookups, folder),
-    record: { sessions: settings.record.sessions, bytes: sizeBytes(settings.record.bytes) },
+    record: toRecord(settings.record),
     log: { level: settings.log.level },
     stopTimeoutMs: durationMs(settings.stopTimeout),
     workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
@@ -201,6 +201,14 @@ function toLookups(lookups: Settings['lookups'], folder: string): Config['lookup
         ? { kind: 'file', path: resolve(folder, table) }
         : { kind: 'list', entries: table }
   return result
+}
+
+function toRecord({ sessions, bytes, activations }: Settings['record']): Config['record'] {
+  return {
+    sessions,
+    bytes: sizeBytes(bytes),
+    activations: { ...activations, bytes: sizeBytes(activations.bytes) },
+  }
 }
 
 function destination(text: string, folder: string): string {

@@ -249,6 +249,33 @@ export const SETTINGS = {
           atMost: '64GiB',
           default: '128MiB',
         },
+        activations: {
+          description: 'What plugins were asked and said, in files, for `plugin replay`.',
+          type: 'object',
+          additionalProperties: false,
+          default: {},
+          properties: {
+            plugins: {
+              description: 'Names of the plugins it is written down of.',
+              type: 'array',
+              maxItems: 100,
+              items: { type: 'string', format: 'name', examples: ['greylist'] },
+              default: [],
+            },
+            bytes: {
+              ...size,
+              description: 'Size of the files of one plugin, about; beyond it the oldest half goes.',
+              atLeast: '1MiB',
+              atMost: '64GiB',
+              default: '16MiB',
+            },
+            bodies: {
+              description: 'Whether bodies of messages are kept with them.',
+              type: 'boolean',
+              default: false,
+            },
+          },
+        },
       },
     },
     log: {

@@ -47,12 +47,20 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     },
     plugins: config.plugins.map(plugin),
     lookups: Object.fromEntries(Object.entries(config.lookups).map(([name, table]) => [name, lookup(table)])),
-    record: { ...config.record, bytes: formatSize(config.record.bytes) },
+    record: record(config),
     log: config.log,
     stopTimeout: formatDuration(config.stopTimeoutMs),
     workers: config.workers,
   }
   return maskSecrets(shown, secrets) as Record<string, unknown>
+}
+
+function record({ record: { activations, ...sessions } }: Config): unknown {
+  return {
+    ...sessions,
+    bytes: formatSize(sessions.bytes),
+    activations: { ...activations, bytes: formatSize(activations.bytes) },
+  }
 }
 
 /** As YAML. */

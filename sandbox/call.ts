@@ -1,6 +1,7 @@
 /** One call in flight: which plugins are asked, how far it got, and when it is given up. */
 import type { Fault } from '../core/mail/answer.ts'
 import type { HookName, MessageReader } from '../core/mail/hook-events.ts'
+import type { ActivationTrace } from './activation.ts'
 import type { RawReport } from './protocol/parse.ts'
 import type { Charge } from './quarantine.ts'
 
@@ -19,6 +20,8 @@ export interface Question {
   readonly chainMs: number
   /** Why this plugin is not to be asked about it after all; looked at before it is asked again. */
   isBarred(plugin: number): Promise<Fault | null>
+  /** Gathers what happens, where it is recorded. */
+  readonly trace?: ActivationTrace | null
 }
 
 /** A report the border made: the plughost's own, or a fault found on this side. */

@@ -4,8 +4,11 @@ import type { Problem } from '../config/problem.ts'
 import { systemClock } from '../core/observe/clock.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { compilePlugin } from './compile.ts'
+import { permissionWarnings } from './permission-use.ts'
 import { openConfigured } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
+import { checkTypes } from './type-check.ts'
 
 /** What a plugin says of itself. */
 export interface InspectedPlugin {
@@ -15,6 +18,10 @@ export interface InspectedPlugin {
   readonly hooks: readonly string[]
   /** Each permission it asks for as a sentence, critical ones first. */
   readonly permissions: readonly string[]
+  /** What a gateway would not complain about, and an author should know. */
+  readonly warnings: readonly Problem[]
+  /** Path of the compiler its types were checked with; null: they were not. */
+  readonly compiler: string | null
 }
 
 /** What a start would complain about; empty when it would not. */
@@ -25,7 +32,7 @@ export async function checkPlugins(config: Config): Promise<readonly Problem[]> 
   return []
 }
 
-/** Loads one plugin without its configuration, everything it asks for granted. */
+/** Loads one plugin without its configuration, everything it asks for granted, and checks its types. */
 export async function inspectPlugin(
   path: string,
 ): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }> {
@@ -38,12 +45,17 @@ export async function inspectPlugin(
   sandbox.close()
   if (loaded === undefined) throw new Error('a plugin that loaded is not there')
   const { identity, manifest, sentences } = loaded
+  const compiled = compilePlugin(plugin)
+  const { compiler, problems } = checkTypes(loaded.file)
+  if (problems.length > 0) return { problems }
   return {
     name: identity.name,
     version: identity.version,
     build: identity.build,
     hooks: manifest.hooks,
     permissions: sentences,
+    warnings: 'message' in compiled ? [] : permissionWarnings(compiled, manifest.permissions),
+    compiler,
   }
 }
 

@@ -28,10 +28,10 @@ const MAX_RESULT_CHARS = 262_144
 const BODY_PIECE_BYTES = 65_536
 
 export class Effects {
-  readonly #broker: Broker
+  readonly #broker: Pick<Broker, 'effect'>
   readonly #log: Log
 
-  constructor(broker: Broker, log: Log) {
+  constructor(broker: Pick<Broker, 'effect'>, log: Log) {
     this.#broker = broker
     this.#log = log
   }

@@ -29,6 +29,8 @@ export interface ReadyPlugin {
   readonly manifest: Manifest
   readonly permissions: PermissionSet
   readonly source: string
+  /** Absolute path of its source. */
+  readonly file: string
   readonly sentences: readonly string[]
 }
 
@@ -100,6 +102,7 @@ async function loadPlugin(
     manifest,
     permissions,
     source: compiled.source,
+    file: compiled.file,
     sentences: permissionSentences(permissionsInForce(manifest.permissions, granted as Asked | null)),
   }
 }

@@ -9,19 +9,33 @@ import type { CallReport } from './call.ts'
 import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
 import type { Quarantine } from './quarantine.ts'
+import type { RecordedCall, Recording } from './recorder.ts'
 import { withoutSecret } from './secret.ts'
 import { type PluginUsage, usageOf } from './usage.ts'
+
+/** Who is told what activations are made of. */
+export type PanelRecording = Pick<Recording, 'trace' | 'add'>
 
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: Map<string, PluginUsage>
   readonly #quarantine: Quarantine
+  readonly #recording: PanelRecording | null
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
-  /** @param usage what plugins did so far, by name; entries are added and counted on */
-  constructor(plugins: readonly ReadyPlugin[], usage: Map<string, PluginUsage>, quarantine: Quarantine) {
+  /**
+   * @param usage what plugins did so far, by name; entries are added and counted on
+   * @param recording where activations are written down; null for nowhere
+   */
+  constructor(
+    plugins: readonly ReadyPlugin[],
+    usage: Map<string, PluginUsage>,
+    quarantine: Quarantine,
+    recording: PanelRecording | null = null,
+  ) {
     this.#quarantine = quarantine
+    this.#recording = recording
     this.plugins = plugins
     this.usage = usage
     for (const { identity } of plugins) usageOf(usage, identity.name)
@@ -57,16 +71,20 @@ export class Panel implements PluginPanel {
     }
     const { told, secret } = view(call, first)
     const seesFields = first.permissions.headersRead && message !== null
+    const eventJson = JSON.stringify(told)
+    const fieldsJson = seesFields ? JSON.stringify(message.headers()) : ''
+    const trace = this.#recording?.trace(asked) ?? null
     const reports = await first.domain.ask({
       hook,
       plugins: asked.map(({ number }) => number),
-      eventJson: JSON.stringify(told),
-      fieldsJson: seesFields ? JSON.stringify(message.headers()) : '',
+      eventJson,
+      fieldsJson,
       message,
       session,
       secret,
       pluginMs: HOOKS[hook].pluginMs,
       chainMs,
+      trace,
       isBarred: (number) =>
         this.#barred(
           call,
@@ -74,7 +92,9 @@ export class Panel implements PluginPanel {
         ),
     })
     await this.#charge(call, asked, reports)
-    return this.#checked(hook, asked, reports, secret)
+    const recorded =
+      trace === null ? null : { trace, hook, session, eventJson, fieldsJson, isSecret: secret !== '' }
+    return this.#checked(hook, asked, reports, secret, recorded)
   }
 
   async #barred(call: PluginCall, plugin: ReadyPlugin | undefined): Promise<Fault | null> {
@@ -107,6 +127,7 @@ export class Panel implements PluginPanel {
     asked: readonly ReadyPlugin[],
     reports: readonly CallReport[],
     secret: string,
+    recorded: RecordedCall | null,
   ): readonly PluginReport[] {
     const out: PluginReport[] = []
     for (const [index, report] of reports.entries()) {
@@ -117,6 +138,8 @@ export class Panel implements PluginPanel {
       )
       const { cpuMicros, wallMicros } = report
       const failed = isFault(checked)
+      if (recorded !== null)
+        this.#recording?.add(plugin, recorded, failed ? { fault: checked } : checked, cpuMicros)
       this.#count(plugin.identity.name, cpuMicros, failed, !failed && checked.refusal !== null)
       // One that was not asked after all, its like having killed the plughost meanwhile.
       if (report.fault?.kind === 'quarantined') usageOf(this.usage, plugin.identity.name).notAsked++

@@ -1,4 +1,5 @@
 /** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
+import type { ActivationsConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { MessageContents } from '../core/content/pool.ts'
 import type { Clock } from '../core/observe/clock.ts'
@@ -9,6 +10,7 @@ import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
 import { Quarantine } from './quarantine.ts'
+import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
 import type { PluginUsage } from './usage.ts'
 
@@ -24,6 +26,8 @@ export interface SandboxOptions {
   readonly quarantine?: Quarantine
   /** Who looks into messages; null: nobody, and plugins are told so. */
   readonly contents?: MessageContents | null
+  /** Where activations are written down, and whose. */
+  readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
 
 export interface Sandbox {
@@ -50,7 +54,12 @@ export async function openSandbox(
     return loading
   }
   return {
-    panel: new Panel(loading.plugins, usage, quarantine),
+    panel: new Panel(
+      loading.plugins,
+      usage,
+      quarantine,
+      options.recording?.recorder.begin(options.recording.settings, loading.plugins),
+    ),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,
     close: () => domains.close(),

@@ -8,6 +8,7 @@
  * assert.equal(answer.refusal?.code, 'GREYLIST_NEW')
  * await host.close()
  */
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
 import { MessagePool } from '../core/content/pool.ts'
@@ -24,6 +25,7 @@ import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { problemAt } from './compile.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 
@@ -43,7 +45,15 @@ export interface TestAnswer {
   readonly refusal: Answer['refusal']
   readonly note: Answer['note']
   readonly actions: readonly Action[]
-  readonly fault: Fault | null
+  readonly fault: TestFault | null
+}
+
+/** How a plugin failed, and where: an assertion that it did not prints all of it. */
+export interface TestFault extends Fault {
+  /** `file:line:column` of the author's, '' when it is not known. */
+  readonly place: string
+  /** That line with a mark under the column; empty when it is not known. */
+  readonly frame: readonly string[]
 }
 
 /** Facts of a test's session; those left out are an unknown client of the Internet. */
@@ -152,6 +162,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
 
 /** Asks the one plugin there is. */
 function asking({ panel }: Sandbox): TestHost['ask'] {
+  const file = panel.plugins[0]?.file ?? ''
   return async <H extends HookName>(hook: H, event: HookEvents[H], text?: string): Promise<TestAnswer> => {
     const message = text === undefined ? null : readerOf(text)
     const [report] = await panel.ask({ hook, event, message, session: 's_test', chainMs: 30_000 }, 0)
@@ -161,9 +172,19 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
       refusal: answer?.refusal ?? null,
       note: answer?.note ?? null,
       actions: answer?.actions ?? [],
-      fault,
+      fault: fault === null ? null : { ...fault, ...placeOf(fault, file) },
     }
   }
+}
+
+/** The first line of the stack that is the author's. */
+function placeOf({ stack }: Fault, file: string): Pick<TestFault, 'place' | 'frame'> {
+  const frames = stack.split('\n').filter((text) => text.includes(file))
+  const [, line, column] = /:(\d+):(\d+)\)?$/.exec(frames[0] ?? '') ?? []
+  if (line === undefined) return { place: '', frame: [] }
+  const text = readFileSync(file, 'utf8')
+  const { place, frame = '' } = problemAt('', file, text, Number(line), Number(column), '', '')
+  return { place, frame: frame.split('\n') }
 }
 
 function transaction(reversePath: string, recipients: readonly string[], tags: readonly Tag[]): Transaction {

@@ -24,7 +24,7 @@ export interface LoadedPlugin {
 export interface DomainOptions {
   readonly clock: Clock
   readonly log: Log
-  readonly broker: Broker
+  readonly broker: Pick<Broker, 'effect'>
   readonly random: () => number
   /** What plugins did so far, by name. */
   readonly usage: Map<string, PluginUsage>
@@ -248,7 +248,8 @@ export class TrustDomain {
       now: this.#options.clock.now(),
       seed: Math.floor(this.#options.random() * 0x7fffffff),
     }
-    const { eventJson, fieldsJson } = call.question
+    const { eventJson, fieldsJson, trace } = call.question
+    trace?.asked(plugins, head.now, head.seed)
     this.#host?.send(TO_HOST.ask, call.id, `${JSON.stringify(head)}\n${eventJson}\n${fieldsJson}`)
   }
 
@@ -300,9 +301,13 @@ export class TrustDomain {
     if (call === null || call.turn !== plugin || loaded === undefined) return
     this.#retries.passed(call)
     const host = this.#host
+    const { method, args } = asked
+    const isWrite = this.#options.broker.effect(method)?.write === true
+    const traced = call.question.trace?.effect(plugin, method, args, isWrite)
     const goesOn = this.#effects.carryOut(
       { ...asked, call, loaded, usage: this.#usage(plugin) },
       (ok, json) => {
+        traced?.(ok, json === '' ? undefined : (JSON.parse(json) as unknown))
         if (this.#calls.get(id) !== call) return
         // Without a value the list is shorter: JSON has no undefined, and null would be a value.
         const value = json === '' ? '' : `,${json}`

@@ -1,9 +1,11 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
+import { Recorder } from '../../sandbox/recorder.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
@@ -88,6 +90,7 @@ export async function createGateway(
     listeners: sockets.map((socket) => socket.config),
     usage: new Map(),
     quarantine: new Quarantine(clock, log),
+    recorder: new Recorder(join(config.store.directory, 'activations'), log),
     clock,
     log,
   }

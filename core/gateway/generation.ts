@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Quarantine } from '../../sandbox/quarantine.ts'
+import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
@@ -46,6 +47,7 @@ export interface Lasting {
   readonly usage: Map<string, PluginUsage>
   /** What they are not asked any more. */
   readonly quarantine: Quarantine
+  readonly recorder: Recorder
   readonly clock: Clock
   readonly log: Log
 }
@@ -71,14 +73,24 @@ export async function openGeneration(
   lasting: Lasting,
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
-  const { keeper, contents, records, newQueueId, usage, quarantine, clock, log } = lasting
+  const { keeper, contents, records, newQueueId, usage, quarantine, recorder, clock, log } = lasting
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)
   if (certificate !== null && 'problems' in certificate) return certificate
-  const services = { state: keeper.state, contents, clock, log, random: Math.random, usage, quarantine }
+  const recording = { recorder, settings: config.record.activations }
+  const services = {
+    state: keeper.state,
+    contents,
+    clock,
+    log,
+    random: Math.random,
+    usage,
+    quarantine,
+    recording,
+  }
   const sandbox = await openSandbox(sources, services)
   if ('problems' in sandbox) {
     if (certificate !== before?.certificate) certificate?.close()

@@ -89,6 +89,7 @@ export class Generations {
     if (this.#prepared !== null) this.#letGo(this.#prepared)
     for (const retired of this.#retired) this.#close(retired)
     await closeGeneration(this.#current, null)
+    await this.#lasting.recorder.close()
   }
 
   #close(retired: Generation): void {

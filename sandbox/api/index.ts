@@ -108,14 +108,26 @@ export function accept(identity: string): PluginAcceptance {
   return { kind: 'accept', identity }
 }
 
-/** Values kept between sessions; keys must match a pattern of the permission `kv`. */
+/**
+ * Values kept between sessions; keys must match a pattern of the permission `kv` and have 1 to 504 octets. What is
+ * refused rejects with a sentence.
+ */
 export interface KeyValue {
   /** The value, or undefined when there is none or its time is over. */
   get(key: string): Promise<string | undefined>
-  /** @param options.ttlSeconds life of the value in seconds, 1 to 31 536 000; there is no value without an end */
+  /**
+   * @param value text of at most 65 536 octets
+   * @param options.ttlSeconds life of the value in seconds, 1 to 31 536 000; there is no value without an end
+   */
   set(key: string, value: string, options: { readonly ttlSeconds: number }): Promise<void>
-  /** Adds to a counter, which starts its life at 0. Returns the new value. */
+  /**
+   * Adds to a counter, which starts its life at 0.
+   *
+   * @param options.by a whole number, 1 when left out
+   * @returns the new value
+   */
   increment(key: string, options: { readonly by?: number; readonly ttlSeconds: number }): Promise<number>
+  /** Forgets a value; nothing happens when there is none. */
   delete(key: string): Promise<void>
 }
 
@@ -131,7 +143,11 @@ export interface Headers {
   all(): readonly HeaderField[]
   /** Value of the first field of this name, unfolded, undefined when there is none. */
   first(name: string): string | undefined
-  /** Adds a field above the others; permission `headers.write` must name it. */
+  /**
+   * Adds a field above the others (RFC 5322 §2.2); permission `headers.write` must name it.
+   *
+   * @param value at most 10 000 characters without line ends; beyond US-ASCII it is written as encoded words (RFC 2047)
+   */
   add(name: string, value: string): void
   /** Removes every field of this name; permission `headers.write` must name it. */
   remove(name: string): void

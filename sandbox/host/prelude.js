@@ -367,7 +367,14 @@
     now = at
     seed = randomSeed
     endedQuietly = 0
-    const call = { id, actions: [], effects: [], fields: fieldsJson === '' ? null : fieldsJson, done: false }
+    const call = {
+      id,
+      actions: [],
+      effects: [],
+      fields: fieldsJson === '' ? null : fieldsJson,
+      waits: 0,
+      done: false,
+    }
     try {
       const answer = definition.hooks[hook](parse(eventJson), new Tools(call), config)
       if (answer === undefined && call.actions.length === 0) {
@@ -398,7 +405,8 @@
     mapDelete(waiting, effectId)
     if (entry.call.done) return 0
     now = at
-    seed = randomSeed
+    // Behind each wait other numbers: those before it are drawn already.
+    seed = (randomSeed + imul(++entry.call.waits, 0x9e3779b9)) | 0
     const value = json === '' ? undefined : parse(json)
     if (ok) entry.resolve(value)
     else entry.reject(new ErrorClass(`${value}`))

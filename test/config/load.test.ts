@@ -53,7 +53,11 @@ test('an empty file gives every default', () => {
     admin: { socket: '/etc/postern/var/control.sock', http: { host: '127.0.0.1', port: 8025 } },
     plugins: [],
     lookups: {},
-    record: { sessions: 10_000, bytes: 134_217_728 },
+    record: {
+      sessions: 10_000,
+      bytes: 134_217_728,
+      activations: { plugins: [], bytes: 16_777_216, bodies: false },
+    },
     log: { level: 'info' },
     stopTimeoutMs: 30_000,
     workers: 1,

@@ -9,7 +9,7 @@ import { systemClock } from '../../core/observe/clock.ts'
 import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
-import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
+import { openConfigured, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 
 export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
 
@@ -59,9 +59,10 @@ export async function problemsOf(plugins: readonly PluginConfig[]): Promise<stri
 export async function testSandbox(
   plugins: readonly PluginConfig[],
   quarantine = forgetful(),
+  recording?: SandboxOptions['recording'],
 ): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
-  const sandbox = await open(plugins, logged, quarantine)
+  const sandbox = await open(plugins, logged, quarantine, recording)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const { panel } = sandbox
   const rcpt: TestSandbox['rcpt'] = async (
@@ -89,6 +90,7 @@ async function open(
   plugins: readonly PluginConfig[],
   logged: { event: string; fields: LogFields }[],
   quarantine = forgetful(),
+  recording?: SandboxOptions['recording'],
 ) {
   const config = { plugins, lookups: {} } as unknown as Config
   return openConfigured(config, {
@@ -97,6 +99,7 @@ async function open(
     log: logInto(logged),
     random: Math.random,
     quarantine,
+    ...(recording === undefined ? {} : { recording }),
   })
 }
 
@@ -107,7 +110,8 @@ function forgetful(): Quarantine {
   return new Quarantine(clock, silentLog)
 }
 
-const SESSION: Session = {
+/** An unknown client of the Internet. */
+export const SESSION: Session = {
   id: 's_test',
   client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
   role: 'mx',

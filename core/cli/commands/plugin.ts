@@ -9,6 +9,7 @@ import { counted, formatMicros } from '../quantity.ts'
 import { visible } from '../visible-text.ts'
 import { pluginCheckCommand } from './plugin-check.ts'
 import { pluginNewCommand } from './plugin-new.ts'
+import { pluginReplayCommand } from './plugin-replay.ts'
 import { pluginTestCommand } from './plugin-test.ts'
 
 /** A plugin as far as it is known: without a gateway only what the configuration says of it. */
@@ -27,7 +28,7 @@ export function pluginCommand(line: CommandLine): Command {
     .description('List the plugins in the order they are asked, with what they may do.')
     .addHelpText('after', '\nExample:\n  postern plugin list')
     .action(line.action(async () => await list(line)))
-  for (const child of [pluginNewCommand, pluginCheckCommand, pluginTestCommand])
+  for (const child of [pluginNewCommand, pluginCheckCommand, pluginTestCommand, pluginReplayCommand])
     command.addCommand(child(line))
   return command
 }
