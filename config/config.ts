@@ -34,11 +34,25 @@ export interface Config {
   readonly lookups: Readonly<Record<string, LookupConfig>>
   /** Values by name, for plugins to use without seeing them. */
   readonly secrets: Readonly<Record<string, string>>
-  readonly record: { readonly sessions: number; readonly bytes: number }
+  readonly record: {
+    readonly sessions: number
+    readonly bytes: number
+    readonly activations: ActivationsConfig
+  }
   readonly log: { readonly level: LogLevel }
   readonly stopTimeoutMs: number
   /** Processes that receive and deliver mail. */
   readonly workers: number
+}
+
+/** Whose activations are written down for `plugin replay`. */
+export interface ActivationsConfig {
+  /** Names of plugins; empty: nobody's. */
+  readonly plugins: readonly string[]
+  /** Of the files of one plugin. */
+  readonly bytes: number
+  /** Whether content of messages is kept with them. */
+  readonly bodies: boolean
 }
 
 export interface HostPort {
@@ -126,6 +140,8 @@ export interface PluginConfig {
   /** Critical permissions granted to a plugin of the user's. */
   readonly grant: Readonly<Record<string, unknown>>
   readonly onError: OnError
+  /** `own`: nobody else runs in its process. `shared`: others do, of the gateway's plugins or of the user's, never of both. */
+  readonly process: 'own' | 'shared'
   /** Place in the configuration file, for messages. */
   readonly place: string
 }

@@ -79,7 +79,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     plugins: settings.plugins.map((plugin, i) => toPlugin(plugin, surroundings, i)),
     lookups: toLookups(settings.lookups, folder),
     secrets: withoutPrototype(settings.secrets) as Config['secrets'],
-    record: { sessions: settings.record.sessions, bytes: sizeBytes(settings.record.bytes) },
+    record: toRecord(settings.record),
     log: { level: settings.log.level },
     stopTimeoutMs: durationMs(settings.stopTimeout),
     workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
@@ -178,12 +178,13 @@ function toPlugin(
   { folder, placeOf }: Surroundings,
   index: number,
 ): PluginConfig {
-  const { name = '', path, config, grant, onError } = plugin
+  const { name = '', path, config, grant, onError, process = path === undefined ? 'shared' : 'own' } = plugin
   return {
     source: path === undefined ? { kind: 'bundled', name } : { kind: 'file', path: resolve(folder, path) },
     config: withoutPrototype(config),
     grant: withoutPrototype(grant),
     onError,
+    process,
     place: placeOf(['plugins', index]),
   }
 }
@@ -201,6 +202,14 @@ function toLookups(lookups: Settings['lookups'], folder: string): Config['lookup
         ? { kind: 'file', path: resolve(folder, table) }
         : { kind: 'list', entries: table }
   return result
+}
+
+function toRecord({ sessions, bytes, activations }: Settings['record']): Config['record'] {
+  return {
+    sessions,
+    bytes: sizeBytes(bytes),
+    activations: { ...activations, bytes: sizeBytes(activations.bytes) },
+  }
 }
 
 function destination(text: string, folder: string): string {

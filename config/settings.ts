@@ -44,6 +44,12 @@ const plugin = {
       enum: ['defer', 'skip', 'hold'],
       default: 'defer',
     },
+    process: {
+      description:
+        'Whose process it runs in: its `own`, or one `shared` with the others of its kind. Default: `shared` for plugins that come with the gateway, `own` for yours.',
+      enum: ['own', 'shared'],
+      examples: ['own'],
+    },
   },
 } as const
 
@@ -106,7 +112,7 @@ const store = {
       ...size,
       description: 'Bodies up to this size stand in the database, larger ones in files.',
       atMost: '64MiB',
-      default: '64KiB',
+      default: '256KiB',
     },
     reserveBytes: {
       ...size,
@@ -242,6 +248,33 @@ export const SETTINGS = {
           atLeast: '4MiB',
           atMost: '64GiB',
           default: '128MiB',
+        },
+        activations: {
+          description: 'What plugins were asked and said, in files, for `plugin replay`.',
+          type: 'object',
+          additionalProperties: false,
+          default: {},
+          properties: {
+            plugins: {
+              description: 'Names of the plugins it is written down of.',
+              type: 'array',
+              maxItems: 100,
+              items: { type: 'string', format: 'name', examples: ['greylist'] },
+              default: [],
+            },
+            bytes: {
+              ...size,
+              description: 'Size of the files of one plugin, about; beyond it the oldest half goes.',
+              atLeast: '1MiB',
+              atMost: '64GiB',
+              default: '16MiB',
+            },
+            bodies: {
+              description: 'Whether bodies of messages are kept with them.',
+              type: 'boolean',
+              default: false,
+            },
+          },
         },
       },
     },

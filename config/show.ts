@@ -48,12 +48,20 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     plugins: config.plugins.map(plugin),
     lookups: Object.fromEntries(Object.entries(config.lookups).map(([name, table]) => [name, lookup(table)])),
     secrets: Object.fromEntries(Object.keys(config.secrets).map((name) => [name, MASK])),
-    record: { ...config.record, bytes: formatSize(config.record.bytes) },
+    record: record(config),
     log: config.log,
     stopTimeout: formatDuration(config.stopTimeoutMs),
     workers: config.workers,
   }
   return maskSecrets(shown, secrets) as Record<string, unknown>
+}
+
+function record({ record: { activations, ...sessions } }: Config): unknown {
+  return {
+    ...sessions,
+    bytes: formatSize(sessions.bytes),
+    activations: { ...activations, bytes: formatSize(activations.bytes) },
+  }
 }
 
 /** As YAML. */
@@ -89,9 +97,9 @@ function limits({ limits: { messageBytes, idleMs, ...counts } }: Config): unknow
   return { messageBytes: formatSize(messageBytes), ...counts, idle: formatDuration(idleMs) }
 }
 
-function plugin({ source, config, grant, onError }: PluginConfig): unknown {
+function plugin({ source, config, grant, onError, process }: PluginConfig): unknown {
   const which = source.kind === 'bundled' ? { name: source.name } : { path: source.path }
-  return { ...which, config, grant, onError }
+  return { ...which, config, grant, onError, process }
 }
 
 function lookup(table: LookupConfig): string | readonly string[] {

@@ -1,7 +1,9 @@
 /** One call in flight: which plugins are asked, how far it got, and when it is given up. */
 import type { Fault } from '../core/mail/answer.ts'
 import type { HookName, MessageReader } from '../core/mail/hook-events.ts'
+import type { ActivationTrace } from './activation.ts'
 import type { RawReport } from './protocol/parse.ts'
+import type { Charge } from './quarantine.ts'
 
 export interface Question {
   readonly hook: HookName
@@ -18,6 +20,10 @@ export interface Question {
   readonly secret: string
   readonly pluginMs: number
   readonly chainMs: number
+  /** Why this plugin is not to be asked about it after all; looked at before it is asked again. */
+  isBarred(plugin: number): Promise<Fault | null>
+  /** Gathers what happens, where it is recorded. */
+  readonly trace?: ActivationTrace | null
 }
 
 /** A report the border made: the plughost's own, or a fault found on this side. */
@@ -28,6 +34,8 @@ export interface CallReport {
   readonly fault: Fault | null
   readonly cpuMicros: number
   readonly wallMicros: number
+  /** The fault is charged to what the plugin was asked about. */
+  readonly charge: Charge | null
 }
 
 /** What became of a call after it was told something. */
@@ -44,14 +52,18 @@ export class Call {
   readonly reports: CallReport[] = []
   /** The plugin being asked made an effect that changes something: asking it again would make it twice. */
   wrote = false
+  /** Given to a plughost that is alive. */
+  isSent = false
   /** Tools at work for it. */
   effectsUnderWay = 0
+  /** Tools the plugin being asked has used. */
+  effects = 0
   readonly #resolve: (reports: readonly CallReport[]) => void
   readonly #chainEndsAt: number
   #pluginStartedAt: number
   #askedAgain = 0
   /** Known to fail when its turn comes: it killed the plughost while earlier answers of this call were lost with it. */
-  #condemned: { readonly plugin: number; readonly fault: Fault } | null = null
+  #condemned: { readonly plugin: number; readonly fault: Fault; readonly charge: Charge | null } | null = null
 
   constructor(
     id: number,
@@ -83,18 +95,24 @@ export class Call {
     if (report.plugin !== this.turn) return null
     const { plugin, cpuMicros, wallMicros, body } = report
     if (report.kind === 3) return this.#lost('its isolate ended while it waited')
-    if (report.kind === 2) return this.fail(faultOf(body), cpuMicros, wallMicros)
+    if (report.kind === 2) {
+      const fault = faultOf(body)
+      const charge = fault.kind === 'timeout' || fault.kind === 'memory' ? 'isolate' : null
+      return this.fail(fault, { cpuMicros, wallMicros, charge })
+    }
     const answer = report.kind === 0 ? NO_OPINION_RAW : body
-    this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros })
+    this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros, charge: null })
     this.#pluginStartedAt = now
     this.wrote = false
+    this.effects = 0
     return endsCall(answer, this.question.hook) || this.turn === undefined ? 'over' : this.#meetCondemned()
   }
 
   /** The plugin whose turn it is failed. */
-  fail(fault: Fault, cpuMicros = 0, wallMicros = 0): Progress {
+  fail(fault: Fault, more: Partial<CallReport> = {}): Progress {
     const plugin = this.turn
-    if (plugin !== undefined) this.reports.push({ plugin, answer: null, fault, cpuMicros, wallMicros })
+    if (plugin !== undefined)
+      this.reports.push({ plugin, answer: null, fault, cpuMicros: 0, wallMicros: 0, charge: null, ...more })
     return 'over'
   }
 
@@ -103,9 +121,15 @@ export class Call {
     if (guilty === null) return this.#lost('its plughost ended while it waited')
     const position = this.question.plugins.indexOf(guilty)
     if (position < this.reports.length) return this.#lost('its plughost ended while it waited')
-    this.#condemned = { plugin: guilty, fault }
+    this.#condemned = { plugin: guilty, fault, charge: 'process' }
     if (position === this.reports.length) return this.#meetCondemned()
     return this.wrote ? this.fail(fault) : 'ask-again'
+  }
+
+  /** When its turn comes, this plugin is not asked and fails like this. */
+  bar(plugin: number, fault: Fault): Progress {
+    this.#condemned ??= { plugin, fault, charge: null }
+    return this.#meetCondemned()
   }
 
   /** A fault when the plugin or the whole chain took too long, null when there is time left. */
@@ -132,7 +156,8 @@ export class Call {
 
   #meetCondemned(): Progress {
     if (this.#condemned === null || this.#condemned.plugin !== this.turn) return 'goes-on'
-    return this.fail(this.#condemned.fault)
+    const { fault, charge } = this.#condemned
+    return this.fail(fault, { charge })
   }
 }
 

@@ -8,8 +8,10 @@ import type { StateStore } from '../core/state/state-store.ts'
 import { WHATEVER_IT_ASKS } from './approval.ts'
 import type { NameLookups } from './broker/dns.ts'
 import type { ReadyPlugin } from './load.ts'
+import { permissionWarnings } from './permission-use.ts'
 import { openConfigured, openSandbox, type SandboxOptions } from './sandbox.ts'
 import { type PluginSource, readSandboxSources } from './sources.ts'
+import { checkTypes } from './type-check.ts'
 
 /** What a plugin says of itself. */
 export interface InspectedPlugin {
@@ -19,6 +21,10 @@ export interface InspectedPlugin {
   readonly hooks: readonly string[]
   /** Each permission it asks for as a sentence, critical ones first. */
   readonly permissions: readonly string[]
+  /** What a gateway would not complain about, and an author should know. */
+  readonly warnings: readonly Problem[]
+  /** Path of the compiler its types were checked with; null: they were not. */
+  readonly compiler: string | null
 }
 
 /** What a start would complain about; empty when it would not. */
@@ -29,19 +35,24 @@ export async function checkPlugins(config: Config): Promise<readonly Problem[]> 
   return []
 }
 
-/** Loads one plugin without its configuration, everything it asks for granted. */
+/** Loads one plugin without its configuration, everything it asks for granted, and checks its types. */
 export async function inspectPlugin(
   path: string,
 ): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }> {
   const looked = await lookAtPlugin(path)
   if ('problems' in looked) return looked
-  const { identity, manifest, sentences } = looked.loaded
+  const { compiled } = looked.source
+  const { identity, manifest, sentences, file } = looked.loaded
+  const { compiler, problems } = checkTypes(file)
+  if (problems.length > 0) return { problems }
   return {
     name: identity.name,
     version: identity.version,
     build: identity.build,
     hooks: manifest.hooks,
     permissions: sentences,
+    warnings: permissionWarnings(compiled, manifest.permissions),
+    compiler,
   }
 }
 
@@ -56,6 +67,7 @@ export async function lookAtPlugin(
     config: {},
     grant: {},
     onError: 'defer',
+    process: 'own',
     place: path,
   } as const
   const { sources, problems } = readSandboxSources({

@@ -5,6 +5,7 @@ import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
 import { type Approval, beyondApproval, WHATEVER_IT_ASKS } from './approval.ts'
 import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
+import type { Domains } from './domains.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import {
   type Asked,
@@ -24,10 +25,14 @@ import type { TrustDomain } from './trust-domain.ts'
 export interface ReadyPlugin {
   /** Its number at the border. */
   readonly number: number
+  /** Where it runs. */
+  readonly domain: TrustDomain
   readonly identity: PluginIdentity
   readonly manifest: Manifest
   readonly permissions: PermissionSet
   readonly source: string
+  /** Absolute path of its source. */
+  readonly file: string
   readonly sentences: readonly string[]
 }
 
@@ -36,17 +41,26 @@ export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly 
 const MEMORY_MB = 32
 const SLICE_MS = 100
 
-/** Loads every plugin into `domain`, in order. All problems are told, not only the first. */
+/** Loads every plugin into its domain, all domains at once. All problems are told, not only the first. */
 export async function loadPlugins(
   { plugins: sources, border }: Omit<SandboxSources, 'tables'>,
-  domain: TrustDomain,
-  secrets: Readonly<Record<string, string>>,
+  domains: Domains,
+  /** Values by name; null: nothing is sent anywhere, so none is needed. */
+  secrets: Readonly<Record<string, string>> | null,
 ): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
-  for (const [index, source] of sources.entries()) {
-    const loaded = await loadPlugin(source, index + 1, domain, border)
-    const missing = 'message' in loaded ? null : missingSecret(source, loaded, secrets)
+  const last = new Map<TrustDomain, Promise<unknown>>()
+  const loading = sources.map((source, index) => {
+    const domain = domains.of(source.entry, index + 1)
+    const before = last.get(domain) ?? Promise.resolve()
+    const loaded = before.then(() => loadPlugin(source, index + 1, domain, border))
+    last.set(domain, loaded)
+    return loaded
+  })
+  for (const [index, loaded] of (await Promise.all(loading)).entries()) {
+    const source = sources[index] as PluginSource
+    const missing = 'message' in loaded || secrets === null ? null : missingSecret(source, loaded, secrets)
     if ('message' in loaded) problems.push(loaded)
     else if (missing !== null) problems.push(missing)
     else if (plugins.some(({ identity }) => identity.name === loaded.identity.name))
@@ -92,6 +106,7 @@ async function loadPlugin(
   domain.keep(number, { request: { ...request, name: manifest.name }, permissions })
   return {
     number,
+    domain,
     identity: {
       name: manifest.name,
       version: manifest.version,
@@ -101,6 +116,7 @@ async function loadPlugin(
     manifest,
     permissions,
     source: compiled.source,
+    file: compiled.file,
     sentences: permissionSentences(permissionsInForce(manifest.permissions, granted as Asked | null)),
   }
 }
@@ -115,7 +131,7 @@ function missingSecret(
   const missing = permissions.secrets.patterns.find((name) => !Object.hasOwn(secrets, name))
   if (missing === undefined) return null
   return {
-    code: 'P2003',
+    code: 'P2015',
     place: entry.place,
     message: `The plugin "${identity.name}" uses the secret "${missing}", which the configuration does not have.`,
     remedy: `add it, as in  secrets: { ${missing}: "\${env:NAME}" }`,

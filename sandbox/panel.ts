@@ -6,31 +6,39 @@ import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
 import type { CallReport } from './call.ts'
+import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { RecordedCall, Recording } from './recorder.ts'
 import { withoutSecret } from './secret.ts'
-import type { TrustDomain } from './trust-domain.ts'
+import { type PluginUsage, usageOf } from './usage.ts'
 
-/** What a plugin did so far. */
-export interface PluginUsage {
-  calls: number
-  refusals: number
-  faults: number
-  cpuMicros: number
-}
+/** Who is told what activations are made of. */
+export type PanelRecording = Pick<Recording, 'trace' | 'add'>
 
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
-  readonly usage: ReadonlyMap<string, PluginUsage>
-  readonly #domain: TrustDomain
+  readonly usage: Map<string, PluginUsage>
+  readonly #quarantine: Quarantine
+  readonly #recording: PanelRecording | null
   readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
-  /** @param usage what plugins did so far, by name; entries are added and counted on */
-  constructor(plugins: readonly ReadyPlugin[], domain: TrustDomain, usage: Map<string, PluginUsage>) {
+  /**
+   * @param usage what plugins did so far, by name; entries are added and counted on
+   * @param recording where activations are written down; null for nowhere
+   */
+  constructor(
+    plugins: readonly ReadyPlugin[],
+    usage: Map<string, PluginUsage>,
+    quarantine: Quarantine,
+    recording: PanelRecording | null = null,
+  ) {
+    this.#quarantine = quarantine
+    this.#recording = recording
     this.plugins = plugins
-    this.#domain = domain
     this.usage = usage
-    for (const { identity } of plugins) if (!usage.has(identity.name)) usage.set(identity.name, newUsage())
+    for (const { identity } of plugins) usageOf(usage, identity.name)
     const byHook = HOOK_NAMES.map(
       (hook) => [hook, plugins.filter(({ manifest }) => manifest.hooks.includes(hook))] as const,
     )
@@ -44,24 +52,74 @@ export class Panel implements PluginPanel {
     return this.#identities[hook]
   }
 
+  isPenalized(network: string): boolean {
+    return this.#quarantine.isPenalized(network)
+  }
+
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
     const { hook, message, session, chainMs } = call
-    const asked = sameView(this.#byHook[hook], from, hook)
-    const { told, secret } = view(call, asked[0])
-    const seesFields = asked[0]?.permissions.headersRead === true && message !== null
-    const reports = await this.#domain.ask({
+    const together = segment(this.#byHook[hook], from, hook)
+    const [first] = together
+    if (first === undefined) return []
+    const input = this.#quarantine.isEmpty ? null : await inputOf(call)
+    const asked: ReadyPlugin[] = []
+    for (const plugin of together) {
+      const fault = this.#quarantine.fault(keyOf(plugin), input)
+      if (fault === null) asked.push(plugin)
+      else if (plugin === first) return [this.#notAsked(first, fault)]
+      else break
+    }
+    const { told, secret } = view(call, first)
+    const seesFields = first.permissions.headersRead && message !== null
+    const eventJson = JSON.stringify(told)
+    const fieldsJson = seesFields ? JSON.stringify(message.headers()) : ''
+    const trace = this.#recording?.trace(asked) ?? null
+    const reports = await first.domain.ask({
       hook,
       plugins: asked.map(({ number }) => number),
-      eventJson: JSON.stringify(told),
-      fieldsJson: seesFields ? JSON.stringify(message.headers()) : '',
+      eventJson,
+      fieldsJson,
       message,
       session,
       transaction: 'transaction' in told ? told.transaction.number : null,
       secret,
       pluginMs: HOOKS[hook].pluginMs,
       chainMs,
+      trace,
+      isBarred: (number) =>
+        this.#barred(
+          call,
+          asked.find((plugin) => plugin.number === number),
+        ),
     })
-    return this.#checked(hook, asked, reports, secret)
+    await this.#charge(call, asked, reports)
+    const recorded =
+      trace === null ? null : { trace, hook, session, eventJson, fieldsJson, isSecret: secret !== '' }
+    return this.#checked(hook, asked, reports, secret, recorded)
+  }
+
+  async #barred(call: PluginCall, plugin: ReadyPlugin | undefined): Promise<Fault | null> {
+    if (plugin === undefined || this.#quarantine.isEmpty) return null
+    return this.#quarantine.fault(keyOf(plugin), await inputOf(call))
+  }
+
+  #notAsked({ identity }: ReadyPlugin, fault: Fault): PluginReport {
+    this.#count(identity.name, 0, true, false)
+    usageOf(this.usage, identity.name).notAsked++
+    return { plugin: identity, answer: null, fault, wallMicros: 0, cpuMicros: 0 }
+  }
+
+  /** What a plugin died of is kept from it. */
+  async #charge(
+    call: PluginCall,
+    asked: readonly ReadyPlugin[],
+    reports: readonly CallReport[],
+  ): Promise<void> {
+    for (const [index, { fault, charge }] of reports.entries()) {
+      const plugin = keyOf(asked[index] as ReadyPlugin)
+      if (fault === null || fault.kind === 'throw') this.#quarantine.answered(plugin)
+      else if (charge !== null) this.#quarantine.charge(plugin, await inputOf(call), charge)
+    }
   }
 
   /** Reports up to the first that is a refusal or turns out to be a fault. */
@@ -70,6 +128,7 @@ export class Panel implements PluginPanel {
     asked: readonly ReadyPlugin[],
     reports: readonly CallReport[],
     secret: string,
+    recorded: RecordedCall | null,
   ): readonly PluginReport[] {
     const out: PluginReport[] = []
     for (const [index, report] of reports.entries()) {
@@ -80,7 +139,11 @@ export class Panel implements PluginPanel {
       )
       const { cpuMicros, wallMicros } = report
       const failed = isFault(checked)
+      if (recorded !== null)
+        this.#recording?.add(plugin, recorded, failed ? { fault: checked } : checked, cpuMicros)
       this.#count(plugin.identity.name, cpuMicros, failed, !failed && checked.refusal !== null)
+      // One that was not asked after all, its like having killed the plughost meanwhile.
+      if (report.fault?.kind === 'quarantined') usageOf(this.usage, plugin.identity.name).notAsked++
       out.push({
         plugin: plugin.identity,
         answer: failed ? null : checked,
@@ -94,8 +157,7 @@ export class Panel implements PluginPanel {
   }
 
   #count(name: string, cpuMicros: number, failed: boolean, refused: boolean): void {
-    const usage = this.usage.get(name)
-    if (usage === undefined) return
+    const usage = usageOf(this.usage, name)
     usage.calls++
     usage.cpuMicros += cpuMicros
     if (failed) usage.faults++
@@ -104,25 +166,27 @@ export class Panel implements PluginPanel {
 }
 
 /**
- * From number `from` on, the subscribers that may see the same: they share one frame, and none is shown by it what
- * only another may see.
+ * From number `from` on, the subscribers that live in one process and may see the same: they share one frame, and none
+ * is shown by it what only another may see.
  */
-function sameView(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
+function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
   const rest = subscribers.slice(from)
   const view = hook === 'data' ? 'headersRead' : hook === 'auth' ? 'credentials' : null
-  if (view === null) return rest
-  const first = rest[0]?.permissions[view]
-  const end = rest.findIndex(({ permissions }) => permissions[view] !== first)
+  const first = rest[0]
+  const end = rest.findIndex(
+    ({ domain, permissions }) =>
+      domain !== first?.domain || (view !== null && permissions[view] !== first.permissions[view]),
+  )
   return end < 0 ? rest : rest.slice(0, end)
 }
 
 /** The event as a plugin may see it, and the password in it, '' when there is none. */
 function view(
   { event }: PluginCall,
-  plugin: ReadyPlugin | undefined,
+  plugin: ReadyPlugin,
 ): { readonly told: HookEvents[HookName]; readonly secret: string } {
   if (!('password' in event)) return { told: event, secret: '' }
-  if (plugin?.permissions.credentials === true) return { told: event, secret: event.password ?? '' }
+  if (plugin.permissions.credentials) return { told: event, secret: event.password ?? '' }
   return { told: { ...event, password: null }, secret: '' }
 }
 
@@ -140,6 +204,7 @@ function withoutPassword(checked: Answer | Fault, secret: string): Answer | Faul
   }
 }
 
-function newUsage(): PluginUsage {
-  return { calls: 0, refusals: 0, faults: 0, cpuMicros: 0 }
+/** A mended plugin starts anew. */
+function keyOf({ identity }: ReadyPlugin): string {
+  return `${identity.name} ${identity.build}`
 }

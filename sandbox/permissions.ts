@@ -12,6 +12,7 @@ export interface PermissionSet {
   readonly headersRead: boolean
   readonly headersWrite: PatternSet
   readonly bodyRead: boolean
+  readonly messageParts: boolean
   readonly refuseReject: boolean
   readonly refuseDefer: boolean
   readonly hold: boolean
@@ -55,6 +56,11 @@ const GRAMMAR = {
     sentence: (on: string) => `adds and removes header fields: ${on}`,
   },
   'body.read': { form: 'flag', critical: false, sentence: () => 'reads the content of every message' },
+  'message.parts': {
+    form: 'flag',
+    critical: false,
+    sentence: () => 'sees the parts of every message: types, file names, sizes, hashes, what is in archives',
+  },
   kv: {
     form: 'patterns',
     critical: false,
@@ -178,6 +184,7 @@ export function effectivePermissions(requested: Asked, granted: Asked | null): P
       ((asked['headers.write'] ?? []) as readonly string[]).map((pattern) => pattern.toLowerCase()),
     ),
     bodyRead: asked['body.read'] === true,
+    messageParts: asked['message.parts'] === true,
     refuseReject: refusals.includes('reject'),
     refuseDefer: refusals.includes('defer'),
     hold: asked.hold === true,

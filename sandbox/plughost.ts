@@ -1,12 +1,11 @@
 /** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
+import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
-import { FrameBatch, FrameReader } from './protocol/frames.ts'
-import { type HostMessage, parseHostFrame } from './protocol/parse.ts'
+import { type Frame, FrameBatch, FrameReader } from './protocol/frames.ts'
+import { type HostMessage, ProtocolViolation, parseHostFrame } from './protocol/parse.ts'
 
 /** Why a plughost is gone. */
 export interface Death {
@@ -18,41 +17,15 @@ export interface Death {
   readonly stderr: string
 }
 
-export interface PlughostOptions extends WatchLimits {
+export interface PlughostOptions extends WatchLimits, PlughostProgram {
   onMessage(message: HostMessage): void
   /** Called once. */
   onDeath(death: Death): void
 }
 
-const ENTRY = join(import.meta.dirname, 'host', 'main.ts')
-/** Ends the plughost with its worker even while an isolate spins; on every Debian, absent on macOS. */
-const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
+/** More than any plughost has to say in one second. */
+const MAX_FRAMES_PER_SECOND = 100_000
 const STDERR_CHARS = 4000
-
-/** Nothing of the gateway's environment but where Node keeps what it compiled. */
-function plughostEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_COMPILE_CACHE } = process.env
-  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
-}
-
-/** What this system does not offer and a hardened plughost would use; said at start. */
-export function missingHardening(): readonly string[] {
-  return [
-    ...(SETPRIV === undefined ? ['setpriv (a plughost that hangs may outlive a killed gateway)'] : []),
-    ...(existsSync('/proc/self/statm') ? [] : ['/proc (the memory of a plughost is not bounded)']),
-  ]
-}
-
-/** @throws when no process can be made; some reasons are told later, as its `error` */
-function spawned(breadcrumb: number): ChildProcess {
-  const node = [process.execPath, '--no-node-snapshot', ENTRY]
-  const [command, ...args] = SETPRIV === undefined ? node : [SETPRIV, '--pdeathsig', 'KILL', '--', ...node]
-  return spawn(command as string, args, {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', breadcrumb],
-    env: plughostEnvironment(),
-    cwd: '/',
-  })
-}
 
 /** @throws when there is no process behind it */
 function wireOf(child: ChildProcess): Duplex {
@@ -73,6 +46,8 @@ export class Plughost {
   readonly #batch = new FrameBatch()
   readonly #watch: ProcessWatch
   #flushing = false
+  #frames = 0
+  #framesSince = 0
   #sent = 0
   #killedFor: { readonly cause: Death['cause']; readonly detail: string } | null = null
   #stderr = ''
@@ -82,7 +57,7 @@ export class Plughost {
   constructor(options: PlughostOptions) {
     this.#options = options
     try {
-      this.#child = spawned(this.#breadcrumb.fileDescriptor)
+      this.#child = startPlughost(options, this.#breadcrumb.fileDescriptor)
       this.#wire = wireOf(this.#child)
     } catch (error) {
       this.#breadcrumb.close()
@@ -133,10 +108,12 @@ export class Plughost {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#dead) return
+    // What comes after the verdict is not read.
+    if (this.#dead || this.#killedFor !== null) return
     this.#watch.heard()
     try {
-      for (const frame of this.#reader.push(chunk)) {
+      for (const frame of this.#counted(this.#reader.push(chunk))) {
+        if (this.#killedFor !== null) return
         const message = parseHostFrame(frame)
         if (message.type === 'progress') {
           if (message.dealtWith === this.#sent) this.#watch.owesNothing()
@@ -145,6 +122,18 @@ export class Plughost {
     } catch (error) {
       this.kill('protocol', (error as Error).message)
     }
+  }
+
+  /** @throws ProtocolViolation when there are too many */
+  #counted(frames: readonly Frame[]): readonly Frame[] {
+    const now = performance.now()
+    if (now - this.#framesSince > 1_000) {
+      this.#framesSince = now
+      this.#frames = 0
+    }
+    this.#frames += frames.length
+    if (this.#frames > MAX_FRAMES_PER_SECOND) throw new ProtocolViolation('a flood of frames')
+    return frames
   }
 
   #died(detail: string): void {

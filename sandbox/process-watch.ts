@@ -82,6 +82,8 @@ export class ProcessWatch {
 
   #isStarved(since: { readonly at: number; readonly cpuMs: number }, now: number): boolean {
     const usedMs = cpuMs(this.#pid) - since.cpuMs
+    // However long that took it: it has had all the time that was its own.
+    if (usedMs >= this.#limits.silenceMs()) return false
     return usedMs < (now - since.at) * STARVED_SHARE
   }
 }

@@ -1,6 +1,8 @@
 /** The sandbox as the gateway sees it: opened with its plugins, asked, closed. A reload opens another one beside it. */
 import { setTimeout as sleepMs } from 'node:timers/promises'
+import type { ActivationsConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
+import type { MessageContents } from '../core/content/pool.ts'
 import { exchangeHttp } from '../core/https.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
@@ -11,10 +13,13 @@ import type { HttpDoor } from './broker/http.ts'
 import { SessionNotes } from './broker/notes.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
 import type { Sleep } from './broker/timer.ts'
+import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
-import { Panel, type PluginUsage } from './panel.ts'
+import { Panel } from './panel.ts'
+import { Quarantine } from './quarantine.ts'
+import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
-import { TrustDomain } from './trust-domain.ts'
+import type { PluginUsage } from './usage.ts'
 
 export interface SandboxOptions {
   readonly state: StateStore
@@ -33,24 +38,32 @@ export interface SandboxOptions {
   /** Instead of the network and of waiting, where there is neither. */
   readonly http?: HttpDoor
   readonly sleep?: Sleep
+  /** What plugins are not asked; without one nothing is known yet. */
+  readonly quarantine?: Quarantine
+  /** Who looks into messages; null: nobody, and plugins are told so. */
+  readonly contents?: MessageContents | null
+  /** Where activations are written down, and whose. */
+  readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
 
 export interface Sandbox {
   readonly panel: Panel
-  /** Process id of the plughost, null while it is being replaced. */
-  readonly plughostPid: () => number | null
+  /** One for each trust domain. */
+  readonly plughosts: () => readonly PlughostView[]
   /** How often a plughost died since the start. */
   readonly plughostDeaths: () => number
   close(): void
 }
 
-/** Starts a plughost and loads every plugin; with a problem nothing is left running. */
+/** Starts a plughost for each trust domain and loads every plugin; with a problem nothing is left running. */
 export async function openSandbox(
   { tables, ...sources }: SandboxSources,
   options: SandboxOptions,
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const { clock, log, random, usage = new Map() } = options
+  const quarantine = options.quarantine ?? new Quarantine(clock, log)
   const broker = new Broker({
+    contents: null,
     counters: new PluginCounters(),
     notes: new SessionNotes(),
     http: exchangeHttp,
@@ -58,17 +71,22 @@ export async function openSandbox(
     ...options,
     tables,
   })
-  const domain = new TrustDomain({ clock, log, random, broker })
-  const loading = await loadPlugins(sources, domain, options.secrets)
+  const domains = new Domains({ clock, log, random, usage, broker })
+  const loading = await loadPlugins(sources, domains, options.secrets)
   if ('problems' in loading) {
-    domain.close()
+    domains.close()
     return loading
   }
   return {
-    panel: new Panel(loading.plugins, domain, usage),
-    plughostPid: () => domain.pid,
-    plughostDeaths: () => domain.deaths,
-    close: () => domain.close(),
+    panel: new Panel(
+      loading.plugins,
+      usage,
+      quarantine,
+      options.recording?.recorder.begin(options.recording.settings, loading.plugins),
+    ),
+    plughosts: () => domains.views(),
+    plughostDeaths: () => domains.deaths,
+    close: () => domains.close(),
   }
 }
 

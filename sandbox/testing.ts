@@ -8,8 +8,10 @@
  * assert.equal(answer.refusal?.code, 'GREYLIST_NEW')
  * await host.close()
  */
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
+import { MessagePool } from '../core/content/pool.ts'
 import type { Action, Answer, Fault } from '../core/mail/answer.ts'
 import { bodyOffset, parseHeaderFields } from '../core/mail/header-fields.ts'
 import type {
@@ -24,6 +26,7 @@ import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
+import { problemAt } from './compile.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 import {
@@ -55,7 +58,15 @@ export interface TestAnswer {
   readonly refusal: Answer['refusal']
   readonly note: Answer['note']
   readonly actions: readonly Action[]
-  readonly fault: Fault | null
+  readonly fault: TestFault | null
+}
+
+/** How a plugin failed, and where: an assertion that it did not prints all of it. */
+export interface TestFault extends Fault {
+  /** `file:line:column` of the author's, '' when it is not known. */
+  readonly place: string
+  /** That line with a mark under the column; empty when it is not known. */
+  readonly frame: readonly string[]
 }
 
 /** Facts of a test's session; those left out are an unknown client of the Internet. */
@@ -125,6 +136,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const counters = new PluginCounters()
   const requests: TestRequest[] = []
   const clock = { now: () => now, monotonic: () => performance.now() }
+  const contents = new MessagePool({ log: silentLog })
   const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
     resolver: testResolver(options.dns ?? {}, options.http ?? {}),
@@ -138,6 +150,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     clock,
     log: silentLog,
     random: () => 0.5,
+    contents,
   })
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const ask = asking(sandbox)
@@ -169,12 +182,16 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     },
     deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
     tell: (event) => ask('tell', event),
-    close: async () => sandbox.close(),
+    close: async () => {
+      sandbox.close()
+      await contents.close()
+    },
   }
 }
 
 /** Asks the one plugin there is. */
 function asking({ panel }: Sandbox): TestHost['ask'] {
+  const file = panel.plugins[0]?.file ?? ''
   return async <H extends HookName>(hook: H, event: HookEvents[H], text?: string): Promise<TestAnswer> => {
     const message = text === undefined ? null : readerOf(text)
     const [report] = await panel.ask({ hook, event, message, session: 's_test', chainMs: 30_000 }, 0)
@@ -184,9 +201,19 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
       refusal: answer?.refusal ?? null,
       note: answer?.note ?? null,
       actions: answer?.actions ?? [],
-      fault,
+      fault: fault === null ? null : { ...fault, ...placeOf(fault, file) },
     }
   }
+}
+
+/** The first line of the stack that is the author's. */
+function placeOf({ stack }: Fault, file: string): Pick<TestFault, 'place' | 'frame'> {
+  const frames = stack.split('\n').filter((text) => text.includes(file))
+  const [, line, column] = /:(\d+):(\d+)\)?$/.exec(frames[0] ?? '') ?? []
+  if (line === undefined) return { place: '', frame: [] }
+  const text = readFileSync(file, 'utf8')
+  const { place, frame = '' } = problemAt('', file, text, Number(line), Number(column), '', '')
+  return { place, frame: frame.split('\n') }
 }
 
 function transaction(reversePath: string, recipients: readonly string[], tags: readonly Tag[]): Transaction {
@@ -201,7 +228,8 @@ function testConfig(options: TestHostOptions): SandboxConfig {
   }
   const path = file.startsWith('file:') ? fileURLToPath(file) : file
   const tables = Object.entries(lookups).map(([name, entries]) => [name, { kind: 'list', entries }] as const)
-  const plugin = { source: { kind: 'file', path }, config, grant, onError: 'defer', place: 'test' } as const
+  const source = { kind: 'file', path } as const
+  const plugin = { source, config, grant, onError: 'defer', process: 'own', place: 'test' } as const
   return { plugins: [plugin], lookups: Object.fromEntries(tables), secrets, file: null }
 }
 
@@ -213,6 +241,7 @@ function readerOf(text: string): MessageReader {
   return {
     sizeBytes: bytes.length,
     header: bytes.subarray(0, bodyOffset(bytes)),
+    content: { kind: 'inline', bytes },
     headers: () => parseHeaderFields(bytes),
     bodyChunk: async (index) => {
       const chunk = body.subarray(index * BODY_CHUNK_BYTES, (index + 1) * BODY_CHUNK_BYTES)

@@ -5,14 +5,15 @@
 import type { Fault } from '../core/mail/answer.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
-import type { Broker } from './broker/broker.ts'
-import type { Caller } from './broker/effect.ts'
 import { Call, type CallReport, type Progress, type Question } from './call.ts'
+import { type EffectBroker, Effects } from './effects.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
+import { PluginLog } from './plugin-log.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
-import { withoutSecret } from './secret.ts'
+import { RetryLine } from './retry-line.ts'
+import { type PluginUsage, usageOf } from './usage.ts'
 
 export interface LoadedPlugin {
   readonly request: LoadRequest
@@ -22,16 +23,22 @@ export interface LoadedPlugin {
 export interface DomainOptions {
   readonly clock: Clock
   readonly log: Log
-  readonly broker: Broker
+  readonly broker: EffectBroker
   readonly random: () => number
+  /** What plugins did so far, by name. */
+  readonly usage: Map<string, PluginUsage>
+  /** Whether its plughost has the JIT compiler. */
+  readonly jit: boolean
+  /** Only tests have one: what is run in the place of a plughost. */
+  readonly entry?: string
 }
 
 /** What loading came to. */
 export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
 
 const MAX_CALLS = 1_024
-/** Of one call at once: results of all of them may lie in memory together. */
-const MAX_EFFECTS = 16
+/** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
+const MAX_GIVEN_UP = 4_096
 const TICK_MS = 100
 const BOOT_MS = 10_000
 const RSS_BASE_BYTES = 192 * 1024 * 1024
@@ -44,29 +51,48 @@ const HEALTHY_MS = 60_000
 
 const CLOSED: Fault = Object.freeze({ kind: 'unavailable', message: 'the plughost was closed', stack: '' })
 
+const TOO_MANY_TOOLS: Fault = Object.freeze({
+  kind: 'throw',
+  message: 'it went on using tools beyond its quota',
+  stack: '',
+})
+
 export class TrustDomain {
   readonly #options: DomainOptions
+  readonly #effects: Effects
+  readonly #log: PluginLog
   /** What every (re)start loads, by number. */
   readonly #plugins = new Map<number, LoadedPlugin>()
   readonly #calls = new Map<number, Call>()
   readonly #loading = new Map<number, (outcome: LoadOutcome) => void>()
+  readonly #retries = new RetryLine((call) => void this.#sendAgain(call))
+  /** Calls that are over here while the plughost may not know it yet. */
+  readonly #givenUp = new Set<number>()
   #host: Plughost | null = null
   #ready = false
   #bornAt = 0
   #respawnMs = FIRST_RESPAWN_MS
   #respawnTimer: NodeJS.Timeout | null = null
   #nextCall = 0
-  #loadsUnderWay = 0
+  /** Numbers of plugins the plughost is loading. */
+  readonly #loadsUnderWay = new Set<number>()
   #ticker: NodeJS.Timeout | null = null
   #closed = false
   #deaths = 0
 
   constructor(options: DomainOptions) {
     this.#options = options
+    this.#effects = new Effects(options.broker)
+    this.#log = new PluginLog(options.log, options.usage)
   }
 
   get pid(): number | null {
     return this.#ready ? (this.#host?.pid ?? null) : null
+  }
+
+  /** Names of those that are loaded, in the order of their numbers. */
+  get pluginNames(): readonly string[] {
+    return [...this.#plugins].sort(([a], [b]) => a - b).map(([, { request }]) => request.name)
   }
 
   get deaths(): number {
@@ -134,9 +160,12 @@ export class TrustDomain {
 
   /** @throws when the system gives no process or no file */
   #newHost(): Plughost {
+    const { jit, entry } = this.#options
     return new Plughost({
+      jit,
+      ...(entry === undefined ? {} : { entry }),
       rssCapBytes: RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
-      silenceMs: () => (this.#ready && this.#loadsUnderWay === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
+      silenceMs: () => (this.#ready && this.#loadsUnderWay.size === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
       onMessage: (message) => this.#hear(message),
       onDeath: (death) => this.#hostDied(death),
     })
@@ -170,19 +199,22 @@ export class TrustDomain {
 
   /** A fresh plughost gets every plugin and then every call that waits; frames keep their order. */
   #hostReady(): void {
+    if (this.#ready) return this.#host?.kill('protocol', 'ready a second time')
     this.#ready = true
     for (const [plugin, { request }] of this.#plugins) this.#sendLoad(plugin, request)
-    for (const call of this.#calls.values()) this.#send(call)
+    for (const call of this.#calls.values()) if (!this.#retries.has(call)) this.#send(call)
+    this.#retries.go()
     if (this.#deaths > 0) this.#options.log.info('plughost-started', { pid: this.#host?.pid })
   }
 
   #sendLoad(plugin: number, request: LoadRequest): void {
-    this.#loadsUnderWay++
+    this.#loadsUnderWay.add(plugin)
     this.#host?.send(TO_HOST.load, plugin, JSON.stringify(request))
   }
 
   #loaded(plugin: number, outcome: LoadOutcome): void {
-    this.#loadsUnderWay--
+    if (!this.#loadsUnderWay.delete(plugin))
+      return this.#host?.kill('protocol', 'it loaded what it was not given')
     const waiting = this.#loading.get(plugin)
     this.#loading.delete(plugin)
     if (waiting !== undefined) return waiting(outcome)
@@ -193,7 +225,21 @@ export class TrustDomain {
     this.#host?.kill('reload', `${this.#name(plugin)} did not load: ${reason}`)
   }
 
+  /** Meanwhile the call that killed the plughost may have shown that this one would, too. */
+  async #sendAgain(call: Call): Promise<void> {
+    for (const plugin of call.remaining) {
+      const fault = await call.question.isBarred(plugin)
+      if (!this.#calls.has(call.id)) return
+      if (fault === null) continue
+      const progress = call.bar(plugin, fault)
+      if (progress === 'over') return this.#proceed(call, progress)
+      break
+    }
+    if (this.#ready) this.#send(call)
+  }
+
   #send(call: Call): void {
+    call.isSent = true
     const plugins = call.remaining
     const head: AskHead = {
       hook: call.question.hook,
@@ -201,13 +247,15 @@ export class TrustDomain {
       now: this.#options.clock.now(),
       seed: Math.floor(this.#options.random() * 0x7fffffff),
     }
-    const { eventJson, fieldsJson } = call.question
+    const { eventJson, fieldsJson, trace } = call.question
+    trace?.asked(plugins, head.now, head.seed)
     this.#host?.send(TO_HOST.ask, call.id, `${JSON.stringify(head)}\n${eventJson}\n${fieldsJson}`)
   }
 
   #reported({ call: id, reports }: Extract<HostMessage, { type: 'reports' }>): void {
-    const call = this.#calls.get(id)
-    if (call === undefined) return
+    const call = this.#known(id)
+    if (call === null) return
+    this.#retries.passed(call)
     const now = performance.now()
     for (const report of reports) {
       const progress = call.take(report, now)
@@ -223,52 +271,67 @@ export class TrustDomain {
       return
     }
     this.#calls.delete(call.id)
+    this.#retries.passed(call)
     call.resolve()
   }
 
-  /** Permissions are checked here, whatever the plughost believes. */
-  #carryOut({ call: id, effect, plugin, method, args }: Extract<HostMessage, { type: 'effect' }>): void {
+  /** The call the plughost speaks of, null when it is over; a plughost that was never asked it is condemned. */
+  #known(id: number): Call | null {
     const call = this.#calls.get(id)
-    const permissions = this.#plugins.get(plugin)?.permissions
-    const known = this.#options.broker.effect(method)
-    const host = this.#host
-    // Nobody waits for it here, so nobody need wait for it there.
-    if (call === undefined) return host?.send(TO_HOST.cancel, id, '')
-    if (call.turn !== plugin || permissions === undefined) return
-    const settle = (ok: boolean, value: unknown): void => {
-      call.effectsUnderWay--
-      if (this.#calls.get(id) !== call) return
-      // Without a value the list is shorter: JSON has no undefined, and null would be a value.
-      const result = [effect, plugin, ok, ...(value === undefined ? [] : [value])]
-      host?.send(TO_HOST.result, id, JSON.stringify(result))
-    }
-    call.effectsUnderWay++
-    const caller: Caller = {
-      plugin: this.#name(plugin),
-      permissions,
-      message: call.question.message,
-      question: call.question,
-    }
-    if (known === undefined) return settle(false, `there is no tool called ${method}`)
-    if (call.effectsUnderWay > MAX_EFFECTS)
-      return settle(false, `more than ${MAX_EFFECTS} tools of one call at work at once`)
-    if (known.write) call.wrote = true
-    known.run(caller, args).then(
-      (value) => settle(true, value),
-      (error: unknown) => settle(false, this.#options.broker.failed(caller, method, error)),
-    )
+    if (call !== undefined) return call
+    if (!this.#givenUp.has(id))
+      this.#host?.kill('protocol', 'it speaks of a call it was not asked, or has answered')
+    return null
   }
 
-  #logged({ call: id, plugin, level, text, fields }: Extract<HostMessage, { type: 'log' }>): void {
-    const { session, secret = '' } = this.#calls.get(id)?.question ?? {}
-    const said = withoutSecret({ text, facts: fields }, secret)
-    this.#options.log[level]('plugin-said', { plugin: this.#name(plugin), session, ...said })
+  /** The plugin whose turn it is failed, and the plughost may not know it yet. */
+  #giveUp(call: Call, fault: Fault): void {
+    this.#host?.send(TO_HOST.cancel, call.id, '')
+    this.#givenUp.add(call.id)
+    const [oldest] = this.#givenUp
+    if (oldest !== undefined && this.#givenUp.size > MAX_GIVEN_UP) this.#givenUp.delete(oldest)
+    this.#proceed(call, call.fail(fault))
+  }
+
+  /** Permissions are checked here, whatever the plughost believes. */
+  #carryOut({ call: id, effect, plugin, ...asked }: Extract<HostMessage, { type: 'effect' }>): void {
+    const call = this.#known(id)
+    const loaded = this.#plugins.get(plugin)
+    if (call === null || call.turn !== plugin || loaded === undefined) return
+    this.#retries.passed(call)
+    const host = this.#host
+    const { method, args } = asked
+    const isWrite = this.#options.broker.effect(method)?.write === true
+    const traced = call.question.trace?.effect(plugin, method, args, isWrite)
+    const goesOn = this.#effects.carryOut(
+      { ...asked, call, loaded, usage: this.#usage(plugin) },
+      (ok, json) => {
+        traced?.(ok, json === '' ? undefined : (JSON.parse(json) as unknown))
+        if (this.#calls.get(id) !== call) return
+        // Without a value the list is shorter: JSON has no undefined, and null would be a value.
+        const value = json === '' ? '' : `,${json}`
+        host?.send(TO_HOST.result, id, `[${effect},${plugin},${ok}${value}]`)
+      },
+    )
+    if (!goesOn) this.#giveUp(call, TOO_MANY_TOOLS)
+  }
+
+  #logged({ call, plugin, ...line }: Extract<HostMessage, { type: 'log' }>): void {
+    const name = this.#name(plugin)
+    if (this.#log.write(name, this.#calls.get(call)?.question, line)) return
+    this.#host?.kill('protocol', `a flood of log lines of ${name}`)
+  }
+
+  #usage(plugin: number): PluginUsage {
+    return usageOf(this.#options.usage, this.#name(plugin))
   }
 
   #hostDied(death: Death): void {
     this.#host = null
     this.#ready = false
-    this.#loadsUnderWay = 0
+    this.#loadsUnderWay.clear()
+    this.#givenUp.clear()
+    this.#retries.stop()
     this.#deaths++
     if (this.#closed) return
     const { plugin, call } = death.blame
@@ -283,8 +346,13 @@ export class TrustDomain {
     })
     this.#failLoads(guilty, `the plughost died: ${death.detail}`)
     const fault = deathFault(death)
-    for (const inFlight of this.#calls.values())
-      this.#proceed(inFlight, inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault))
+    for (const inFlight of this.#calls.values()) {
+      if (!inFlight.isSent) continue
+      inFlight.isSent = false
+      const progress = inFlight.hostDied(inFlight.id === call && guilty !== 0 ? guilty : null, fault)
+      if (progress === 'ask-again') this.#retries.add(inFlight)
+      else this.#proceed(inFlight, progress)
+    }
     this.#respawn()
   }
 
@@ -306,9 +374,7 @@ export class TrustDomain {
     const now = performance.now()
     for (const call of this.#calls.values()) {
       const fault = call.overdue(now)
-      if (fault === null) continue
-      this.#host?.send(TO_HOST.cancel, call.id, '')
-      this.#proceed(call, call.fail(fault))
+      if (fault !== null) this.#giveUp(call, fault)
     }
     if (this.#calls.size > 0 || this.#ticker === null) return
     clearInterval(this.#ticker)

@@ -33,10 +33,18 @@ export interface ListenerStatus {
   readonly connections: number
 }
 
+export interface PlughostStatus {
+  /** `bundled`, `shared` (plugins of the user's that share one), or the name of the one plugin it has. */
+  readonly domain: string
+  /** null while it is being replaced. */
+  readonly pid: number | null
+  readonly plugins: readonly string[]
+}
+
 export interface WorkerStatus {
   readonly pid: number
-  /** null while it is being replaced. */
-  readonly plughostPid: number | null
+  /** One for each trust domain. */
+  readonly plughosts: readonly PlughostStatus[]
   /** Configuration and plugins in force: 1 since the start, one more with each reload. */
   readonly generation: number
   /** Milliseconds since the worker became ready. */

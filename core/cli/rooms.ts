@@ -1,9 +1,12 @@
 /** The rooms that commands work for, loaded when one is needed: `postern status` pays for no YAML parser. */
-import type { Config } from '../../config/config.ts'
+import type { Config, PluginConfig } from '../../config/config.ts'
 import type { LoadedConfig } from '../../config/load.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { InspectedPlugin } from '../../sandbox/check.ts'
+import type { RecordedLoad } from '../../sandbox/recording-file.ts'
+import type { Replay } from '../../sandbox/replay.ts'
 import type { Reviewed } from '../../sandbox/review.ts'
+import { CommandFault, EXIT } from './exit-code.ts'
 
 export interface Rooms {
   /** @param file as the person gave it: places in problems begin with it */
@@ -23,6 +26,10 @@ export interface Rooms {
   ): Promise<{ readonly isNew: boolean } | { readonly problems: readonly Problem[] }>
   /** The file of approvals beside a configuration file, whether there is one or not. */
   lockFileOf(configFile: string): Promise<string>
+  /** @throws CommandFault when a file is no recording */
+  readRecording(files: readonly string[]): Promise<readonly RecordedLoad[]>
+  /** @throws CommandFault when the plugin does not load */
+  replay(loads: readonly RecordedLoad[], plugin: PluginConfig): Promise<Replay>
   /** Runs a gateway until it is stopped; the exit code of `postern start`. */
   runSupervisor(config: Config, configFile: string): Promise<number>
 }
@@ -56,8 +63,26 @@ export const ROOMS: Rooms = {
     const { lockFileOf } = await import('../../config/plugin-lock.ts')
     return lockFileOf(configFile)
   },
+  async readRecording(files) {
+    const { readRecording, RecordingUnreadable } = await import('../../sandbox/recording-file.ts')
+    return asFault(() => readRecording(files), RecordingUnreadable)
+  },
+  async replay(loads, plugin) {
+    const { replay, ReplayImpossible } = await import('../../sandbox/replay.ts')
+    return asFault(() => replay(loads, plugin), ReplayImpossible)
+  },
   async runSupervisor(config, configFile) {
     const { runSupervisor } = await import('../process/supervisor.ts')
     return await runSupervisor(config, configFile)
   },
+}
+
+/** What a room says to a person becomes what a command ends with. */
+async function asFault<T>(work: () => T | Promise<T>, known: new (message: string) => Error): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof known) throw new CommandFault(EXIT.problem, error.message, { cause: error })
+    throw error
+  }
 }

@@ -3,6 +3,7 @@
  * the other, replies per recipient. The only file that knows nodemailer; what it reports is decided in outcome.ts.
  */
 import type { Socket } from 'node:net'
+import type { Transform } from 'node:stream'
 import type {
   SMTPConnectionEnvelope,
   SMTPConnectionOptions,
@@ -13,30 +14,10 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { storedSizeBytes } from '../mail/message.ts'
 import { bodyStream, hasHighBytes } from './body-stream.ts'
 import type { Channel, Outgoing } from './channel.ts'
+import type { ClientTimeouts } from './client-timeouts.ts'
+import { DotStuffing } from './dot-stuffing.ts'
 import type { Met, Phase } from './outcome.ts'
 import type { Login, Protection } from './protection.ts'
-
-/** Milliseconds (RFC 5321 §4.5.3.2). */
-export interface ClientTimeouts {
-  /** For the TCP connection. */
-  readonly connectMs: number
-  /** From the connection to the greeting. */
-  readonly greetingMs: number
-  /** For the replies to EHLO, HELO and RSET. */
-  readonly commandMs: number
-  /** Without a byte in either direction; the reply to the final dot may take this long. */
-  readonly idleMs: number
-  /** For a transaction as a whole, so that a remote which trickles gives the connection back one day. */
-  readonly transactionMs: number
-}
-
-export const CLIENT_TIMEOUTS: ClientTimeouts = Object.freeze({
-  connectMs: 30_000,
-  greetingMs: 60_000,
-  commandMs: 300_000,
-  idleMs: 600_000,
-  transactionMs: 3_600_000,
-})
 
 export interface ClientOptions {
   /** Our name, said with EHLO. */
@@ -83,8 +64,29 @@ type Exchanged<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: SMTPError }
 
+/** nodemailer's stream from the message to the socket. It ends with what is missing behind its last octet. */
+interface SendStream extends Transform {
+  lastByte: number | false
+}
+
+/** nodemailer looks at each octet of a message by itself, which costs more than all the rest of sending it. */
+class SmtpConnection extends SMTPConnection {
+  /** Called by nodemailer once the remote has answered DATA. */
+  _createSendStream(replied: unknown): SendStream {
+    // Not among nodemailer's types.
+    const nodemailers = SMTPConnection.prototype as unknown as Pick<SmtpConnection, '_createSendStream'>
+    const stream = nodemailers._createSendStream.call(this, replied)
+    const stuffing = new DotStuffing()
+    stream._transform = (piece: Buffer, _encoding, done) => {
+      stream.lastByte = piece.at(-1) ?? stream.lastByte
+      done(null, stuffing.take(piece))
+    }
+    return stream
+  }
+}
+
 /** LMTP answers the message once for each recipient; nodemailer itself keeps the refusals and the last reply alone. */
-class LmtpConnection extends SMTPConnection {
+class LmtpConnection extends SmtpConnection {
   /** Replies to the message of this transaction, by recipient, in the order they came. */
   readonly replies = new Map<string, string>()
 
@@ -119,7 +121,7 @@ class ClientChannel implements Channel {
     this.#socket = socket
     this.#timeouts = timeouts
     this.#protection = protection
-    const Connection = protocol === 'lmtp' ? LmtpConnection : SMTPConnection
+    const Connection = protocol === 'lmtp' ? LmtpConnection : SmtpConnection
     this.#connection = new Connection({
       connection: socket,
       host: name,

@@ -1,12 +1,17 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
-import { missingHardening } from '../../sandbox/plughost.ts'
+import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { Quarantine } from '../../sandbox/quarantine.ts'
+import { Recorder } from '../../sandbox/recorder.ts'
 import type { GatewayControl } from '../admin/control.ts'
+import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
+import type { Finished, Told } from '../delivery/notices.ts'
 import type { HookRunner } from '../hooks/runner.ts'
 import { Teller } from '../hooks/teller.ts'
 import { storedSizeBytes } from '../mail/message.ts'
@@ -21,9 +26,10 @@ import type { Spool } from '../queue/spool.ts'
 import { contentChunk } from '../queue/stored-content.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
-import { createGatewayControl, type GatewayParts } from './control.ts'
-import { type GenerationSource, type Lasting, openGeneration } from './generation.ts'
+import { createGatewayControl } from './control.ts'
+import { type Generation, type GenerationSource, type Lasting, openGeneration } from './generation.ts'
 import { Generations } from './generations.ts'
+import type { GatewayParts } from './parts.ts'
 import { GatewayPolicy, tellOutcomes } from './policy.ts'
 import { openStore } from './store.ts'
 
@@ -48,7 +54,7 @@ export interface Gateway {
   /** Puts the prepared generation in force. Transactions under way keep theirs. */
   activate(number: number): void
   /** Lets a prepared generation go. */
-  discard(number: number): Promise<void>
+  discard(number: number): void
   /** Takes no new mail, finishes what is in hand for at most `timeoutMs`, and gives the rest back to the queue. */
   stop(timeoutMs: number): Promise<void>
 }
@@ -80,17 +86,21 @@ export async function createGateway(
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
     keeper,
+    contents: new MessagePool({ log }),
     records: new DecisionRecords(config.record.sessions, config.record.bytes, clock),
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
     usage: new Map(),
     counters: new PluginCounters(),
     notes: new SessionNotes(),
+    quarantine: new Quarantine(clock, log),
+    recorder: new Recorder(join(config.store.directory, 'activations'), log),
     clock,
     log,
   }
   const first = await openGeneration(source, lasting, null)
   if ('problems' in first) {
+    await lasting.contents.close()
     await keeper.close()
     return first
   }
@@ -121,7 +131,7 @@ function compose(
   { lasting, queue, spool }: { readonly lasting: Lasting; readonly queue: Queue; readonly spool: Spool },
 ): GatewayParts {
   const { config } = generations.current
-  const { keeper, records, notes, clock, log } = lasting
+  const { keeper, contents, records, notes, counters, clock, log } = lasting
   const { directory, reserveBytes } = config.store
   const hooks = (): HookRunner => generations.current.hooks
   const teller = new Teller({ hooks, log })
@@ -134,7 +144,7 @@ function compose(
     clock,
     log,
     notices: {
-      tell: (finished) => generations.current.notices.tell(finished),
+      tell: (finished) => tellNotices(generations.current, finished),
       stored: (finished, told) => generations.current.notices.stored(finished, told),
     },
     policy: new GatewayPolicy({ hooks, records, clock, log }),
@@ -159,19 +169,17 @@ function compose(
     log,
   })
   const startedAt = clock.monotonic()
-  const { counters } = lasting
-  return {
-    clock,
-    counters,
-    keeper,
-    queue,
-    generations,
-    records,
-    deliverer,
-    teller,
-    smtp,
-    startedAt,
-    isDraining: false,
+  const told = { records, deliverer, teller, smtp, contents, counters }
+  return { clock, keeper, queue, generations, ...told, startedAt, isDraining: false }
+}
+
+/** Its plugins stay loaded until the route of the notice is known. */
+async function tellNotices({ hooks, notices }: Generation, finished: Finished): Promise<Told> {
+  hooks.enter()
+  try {
+    return await notices.tell(finished)
+  } finally {
+    hooks.leave()
   }
 }
 
@@ -224,7 +232,7 @@ async function stop(
   timeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const { smtp, deliverer, teller, keeper, generations, clock } = parts
+  const { smtp, deliverer, teller, keeper, generations, contents, clock } = parts
   parts.isDraining = true
   const endsAt = clock.monotonic() + timeoutMs
   for (const server of servers) server.close()
@@ -235,5 +243,6 @@ async function stop(
   await deliverer.drain(Math.max(0, endsAt - clock.monotonic()))
   await teller.drain(TELLING_MS)
   await generations.close()
+  await contents.close()
   await keeper.close()
 }

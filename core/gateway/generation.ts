@@ -1,16 +1,20 @@
 /**
- * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with a plughost of
+ * A generation: everything of a worker that a reload replaces. It is opened beside the one in force, with plughosts of
  * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
  */
 import { networkInterfaces } from 'node:os'
+import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { SessionNotes } from '../../sandbox/broker/notes.ts'
 import type { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
-import type { PluginUsage } from '../../sandbox/panel.ts'
+import type { Quarantine } from '../../sandbox/quarantine.ts'
+import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
+import type { PluginUsage } from '../../sandbox/usage.ts'
+import type { MessagePool } from '../content/pool.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
 import type { Notices } from '../delivery/notices.ts'
 import { Resolver } from '../dns/resolver.ts'
@@ -36,6 +40,8 @@ export interface GenerationSource {
 /** What stays the same for the life of a worker. */
 export interface Lasting {
   readonly keeper: Keeper
+  /** Looks into messages. */
+  readonly contents: MessagePool
   readonly records: DecisionRecords
   readonly newQueueId: () => string
   readonly listeners: readonly ListenerConfig[]
@@ -43,9 +49,15 @@ export interface Lasting {
   readonly usage: Map<string, PluginUsage>
   readonly counters: PluginCounters
   readonly notes: SessionNotes
+  /** What they are not asked any more. */
+  readonly quarantine: Quarantine
+  readonly recorder: Recorder
   readonly clock: Clock
   readonly log: Log
 }
+
+/** Longer than a lookup or the check of a password may take, milliseconds. */
+const UNDER_WAY_MS = 60_000
 
 export interface Generation {
   readonly number: number
@@ -99,17 +111,34 @@ export async function openGeneration(
 }
 
 function sandboxOptions(
-  { secrets }: Config,
-  { keeper, usage, counters, notes, clock, log }: Lasting,
+  { secrets, record }: Config,
+  { keeper, contents, usage, quarantine, recorder, counters, notes, clock, log }: Lasting,
   resolver: Resolver,
 ): SandboxOptions {
-  return { state: keeper.state, resolver, secrets, clock, log, random: Math.random, usage, counters, notes }
+  return {
+    state: keeper.state,
+    resolver,
+    secrets,
+    contents,
+    clock,
+    log,
+    random: Math.random,
+    usage,
+    quarantine,
+    recording: { recorder, settings: record.activations },
+    counters,
+    notes,
+  }
 }
 
-/** Closes what `other`, the generation that goes on, does not share. */
+/**
+ * Closes what `other`, the generation that goes on, does not share. Lookups and sign-ins that are under way have some
+ * time to end; without another generation they have had it.
+ */
 export async function closeGeneration(generation: Generation, other: Generation | null): Promise<void> {
   generation.sandbox.close()
   if (generation.certificate !== other?.certificate) generation.certificate?.close()
+  if (other !== null) await wait(UNDER_WAY_MS, undefined, { ref: false })
   if (generation.resolver !== other?.resolver) generation.resolver.close()
   if (generation.credentials !== other?.credentials) await generation.credentials?.close()
 }

@@ -19,6 +19,8 @@ export class Generations {
   readonly #retired = new Set<Generation>()
   #current: Generation
   #prepared: Generation | null = null
+  /** One after the other. */
+  #opening: Promise<unknown> = Promise.resolve()
   /** Numbers up to this one are not wanted any more, should one still be opening. */
   #discarded = 0
   #deaths = 0
@@ -41,11 +43,18 @@ export class Generations {
 
   /** Opens one beside the one in force; empty when it can be activated. */
   async prepare(source: GenerationSource): Promise<readonly Problem[]> {
-    if (this.#prepared !== null) await this.discard(this.#prepared.number)
+    const opening = this.#opening.then(() => this.#open(source))
+    this.#opening = opening.catch(() => [])
+    return await opening
+  }
+
+  async #open(source: GenerationSource): Promise<readonly Problem[]> {
+    if (this.#prepared !== null) this.#letGo(this.#prepared)
+    this.#prepared = null
     const opened = await openGeneration(source, this.#lasting, this.#current)
     if ('problems' in opened) return opened.problems
     if (source.number <= this.#discarded) {
-      await closeGeneration(opened, this.#current)
+      this.#letGo(opened)
       return []
     }
     this.#prepared = opened
@@ -68,26 +77,31 @@ export class Generations {
     }
   }
 
-  async discard(number: number): Promise<void> {
+  discard(number: number): void {
     this.#discarded = Math.max(this.#discarded, number)
     const discarded = this.#prepared
     if (discarded?.number !== number) return
     this.#prepared = null
-    await closeGeneration(discarded, this.#current)
+    this.#letGo(discarded)
   }
 
   async close(): Promise<void> {
-    if (this.#prepared !== null) await this.discard(this.#prepared.number)
+    if (this.#prepared !== null) this.#letGo(this.#prepared)
     for (const retired of this.#retired) this.#close(retired)
     await closeGeneration(this.#current, null)
+    await this.#lasting.recorder.close()
   }
 
   #close(retired: Generation): void {
     if (!this.#retired.delete(retired)) return
     this.#deaths += retired.sandbox.plughostDeaths()
-    closeGeneration(retired, this.#current).catch((error: unknown) =>
+    this.#letGo(retired)
+  }
+
+  #letGo(generation: Generation): void {
+    closeGeneration(generation, this.#current).catch((error: unknown) =>
       this.#lasting.log.error('generation-close-failed', {
-        generation: retired.number,
+        generation: generation.number,
         reason: String(error),
       }),
     )

@@ -43,4 +43,6 @@ export interface PluginPanel {
    * Never rejects: whatever goes wrong is a report with a fault.
    */
   ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]>
+  /** Whether mail of this client network has brought plugins down so often of late that it is to be sent away. */
+  isPenalized(network: string): boolean
 }

@@ -63,6 +63,11 @@ export class HookRunner {
     return this.#panel.subscribers(hook).length > 0
   }
 
+  /** Whether this client network is to be sent away for what it has done to the plugins. */
+  isPenalized(network: string): boolean {
+    return this.#panel.isPenalized(network)
+  }
+
   /** Something begins that will ask these plugins again, whoever takes over meanwhile: until `leave`. */
   enter(): void {
     this.#users++

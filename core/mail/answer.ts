@@ -92,6 +92,7 @@ export const FAULT_KINDS = [
   'denied',
   'invalid-answer',
   'unavailable',
+  'quarantined',
 ] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 

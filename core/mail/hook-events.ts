@@ -1,5 +1,5 @@
 /** What each hook tells a plugin: plain data, a snapshot of the moment it was asked. */
-import type { HeaderField } from './message.ts'
+import type { Content, HeaderField } from './message.ts'
 import type { Origin, Session, Transaction } from './session.ts'
 
 /** The hooks in the order a message meets them. */
@@ -158,6 +158,8 @@ export interface MessageReader {
   readonly sizeBytes: number
   /** The header block as received, the empty line included. */
   readonly header: Uint8Array
+  /** The whole as received, for those who look into it elsewhere. */
+  readonly content: Content
   /** Header fields as received, top to bottom. */
   headers(): readonly HeaderField[]
   /** One piece of the message body, undefined behind its end. */

@@ -41,6 +41,7 @@ export class KeeperProcess {
 
   /** The first start: a store that cannot be opened is a problem then. Later deaths are made good without asking. */
   start(): Promise<readonly Problem[]> {
+    if (this.#isClosing) return Promise.resolve([])
     return new Promise((resolve) => {
       this.#onStarted = resolve
       this.#fork()
@@ -127,7 +128,7 @@ export class KeeperProcess {
 
   #exited(reason: string): void {
     this.#child = null
-    if (this.#isClosing) return
+    if (this.#isClosing) return this.#settleStart([])
     if (this.#onStarted !== null)
       return this.#settleStart([notOpened(this.#settings.store.directory, `the keeper ended (${reason})`)])
     if (this.#isReady) this.#socketPath = Promise.withResolvers()

@@ -30,7 +30,15 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
   log: ({ log }) => log,
   workers: ({ workers }) => workers,
   'queue.lease': ({ queue }) => queue.leaseMs,
+  'outbound.connections': ({ outbound }) => outbound.connections,
 }
+
+const STOPPING: Problem = Object.freeze({
+  code: 'P3031',
+  place: 'gateway',
+  message: 'The reload was given up: the gateway is stopping.',
+  remedy: 'the next start reads the files as they are',
+})
 
 export class Reloading {
   readonly #configFile: string
@@ -40,8 +48,11 @@ export class Reloading {
   #current: GenerationSource
   /** Reloads come one after the other. */
   #last: Promise<unknown> = Promise.resolve()
+  /** The one that has not begun: whoever asks meanwhile means the same. */
+  #waiting: Promise<ReloadOutcome> | null = null
   /** Generations opened so far: a number is not given twice. */
   #number: number
+  #isStopping = false
 
   /** @param listeners as they were bound: a port left open in the file has a number there */
   constructor(
@@ -59,18 +70,33 @@ export class Reloading {
     this.#log = log
   }
 
+  /** In force. */
+  get config(): Config {
+    return this.#current.config
+  }
+
+  /** From now on nothing is reloaded: the gateway is stopping. */
+  stop(): void {
+    this.#isStopping = true
+  }
+
   /** Reads configuration, plugins and tables anew and puts them in force, or says what is wrong. Never rejects. */
   reload(reason: string): Promise<ReloadOutcome> {
-    const reloaded = this.#last.then(() => this.#reload(reason))
-    this.#last = reloaded
-    return reloaded
+    this.#waiting ??= this.#last.then(() => {
+      this.#waiting = null
+      return this.#reload(reason)
+    })
+    this.#last = this.#waiting
+    return this.#waiting
   }
 
   async #reload(reason: string): Promise<ReloadOutcome> {
     const startedAt = performance.now()
-    const problems = await this.#tried()
+    const problems = this.#isStopping ? [STOPPING] : await this.#tried()
     const tookMs = Math.round(performance.now() - startedAt)
     const { number: generation } = this.#current
+    // Asked for too late, or what broke it off is the stop.
+    if (this.#isStopping) return { isReloaded: false, generation, problems: [STOPPING], tookMs }
     if (problems.length === 0) this.#log.info('reloaded', { reason, generation, tookMs })
     for (const { code, place, message, remedy } of problems)
       this.#log.error('reload-failed', { reason, generation, code, place, message, remedy })
@@ -81,11 +107,8 @@ export class Reloading {
     try {
       const read = this.#read()
       if ('problems' in read) return read.problems
-      const problems = await this.#workers.prepare(read)
-      if (problems.length > 0) {
-        await this.#workers.discard(read.number)
-        return problems
-      }
+      const problems = await this.#prepared(read)
+      if (problems.length > 0) return problems
       this.#current = read
       await this.#workers.activate(read)
       return []
@@ -94,6 +117,17 @@ export class Reloading {
       const remedy =
         'try again; when it stays, the log has more, and a restart applies the same configuration'
       return [{ code: 'P3031', place: this.#configFile, message, remedy }]
+    }
+  }
+
+  /** What some have prepared is let go when not all of them could. */
+  async #prepared(source: GenerationSource): Promise<readonly Problem[]> {
+    let problems: readonly Problem[] | null = null
+    try {
+      problems = await this.#workers.prepare(source)
+      return problems
+    } finally {
+      if (problems?.length !== 0) await this.#workers.discard(source.number)
     }
   }
 

@@ -34,6 +34,8 @@ interface Taken {
   reloading: Reloading | null
   /** Address of health and metrics, null without them. */
   health: string | null
+  /** Nothing more is to be taken. */
+  isStopping: boolean
 }
 
 /** Runs a gateway until it is told to stop. Resolves to the exit code; what kept it from starting was printed. */
@@ -47,6 +49,7 @@ export async function runSupervisor(config: Config, configFile: string): Promise
     workers: null,
     reloading: null,
     health: null,
+    isStopping: false,
   }
   const { promise: stopAsked, resolve: askToStop } = Promise.withResolvers<string>()
   const started = Date.now()
@@ -56,7 +59,7 @@ export async function runSupervisor(config: Config, configFile: string): Promise
   process.on('SIGHUP', () => void taken.reloading?.reload('SIGHUP'))
   try {
     const starting = start(config, configFile, taken, log, started, askToStop)
-    const problems = await Promise.race([starting, stopAsked.then(() => NO_PROBLEMS)])
+    const problems = await Promise.race([starting, stopAsked.then(() => breakOff(taken, starting))])
     if (problems.length > 0) {
       process.stderr.write(`${problems.map(formatProblem).join('\n\n')}\n`)
       return EXIT_PROBLEM
@@ -65,13 +68,23 @@ export async function runSupervisor(config: Config, configFile: string): Promise
     log.info('stopping', { reason })
     // Ours and the worker's are the same sockets: they refuse clients only when both are closed.
     closeListeners(taken)
-    await taken.workers?.stop(config.stopTimeoutMs)
+    taken.reloading?.stop()
+    await taken.workers?.stop(taken.reloading?.config.stopTimeoutMs ?? config.stopTimeoutMs)
     await taken.keeper?.close()
     log.info('stopped')
     return EXIT_FINE
   } finally {
     await giveBack(taken)
   }
+}
+
+/** A stop that was asked for before the start was over: what is begun ends, and nothing else begins. */
+async function breakOff(taken: Taken, starting: Promise<readonly Problem[]>): Promise<readonly Problem[]> {
+  if (taken.reloading !== null) return NO_PROBLEMS
+  taken.isStopping = true
+  await taken.workers?.stop(0)
+  await taken.keeper?.close()
+  return await starting
 }
 
 async function start(
@@ -88,6 +101,7 @@ async function start(
   const lock = await acquireStoreLock(config.store.directory)
   if (!lock.ok) return [{ code: 'P3020', place: lock.directory, message: lock.what, remedy: lock.remedy }]
   taken.lock = lock
+  if (taken.isStopping) return NO_PROBLEMS
   const problems = bindAll(config, taken)
   if (problems.length > 0) return problems
   const source = { number: 1, config, sources }
@@ -102,11 +116,11 @@ async function start(
   const reloading = new Reloading(configFile, source, listening, workers, log)
   const control = createControl(workers, reloading, { configFile, startedAt, askToStop })
   const unserved = await serveAll(config, control, taken, log)
-  if (unserved.length > 0) return unserved
+  if (unserved.length > 0 || taken.isStopping) return unserved
   const unopened = (await taken.keeper?.start()) ?? []
-  if (unopened.length > 0) return unopened
+  if (unopened.length > 0 || taken.isStopping) return unopened
   const outcome = await workers.start()
-  if ('problems' in outcome) return outcome.problems
+  if ('problems' in outcome) return taken.isStopping ? NO_PROBLEMS : outcome.problems
   taken.reloading = reloading
   process.stdout.write(
     formatBanner({ config, listeners: listening, health: taken.health, summary: outcome.summary }),

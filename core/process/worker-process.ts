@@ -23,6 +23,9 @@ interface Asked {
   readonly timer: NodeJS.Timeout
 }
 
+/** A stop came before the start was over. */
+const STOPPED: Started = Object.freeze({ problems: Object.freeze([]) })
+
 export interface WorkerOptions {
   /** What it starts with, and starts with again when it dies. */
   readonly source: () => GenerationSource
@@ -66,6 +69,7 @@ export class WorkerProcess {
 
   /** The first start; later deaths are made good without asking anybody. */
   start(): Promise<Started> {
+    if (this.#stopping) return Promise.resolve(STOPPED)
     return new Promise((resolve) => {
       this.#onStarted = resolve
       this.#fork()
@@ -220,7 +224,10 @@ export class WorkerProcess {
     this.#child = null
     this.#ready = false
     for (const id of this.#asked.keys()) this.#fail(id, new Error('the worker died'))
-    if (this.#stopping) return this.#onGone?.()
+    if (this.#stopping) {
+      this.#settleStart(STOPPED)
+      return this.#onGone?.()
+    }
     if (!wasReady && this.#onStarted !== null) {
       const message = `The worker ended before it was ready (${reason}).`
       const remedy = 'the lines above say why; POSTERN_DEBUG=1 shows more'

@@ -8,6 +8,8 @@ import { createLog } from '../observe/log.ts'
 import type { GatewayMethod, ToSupervisor, ToWorker } from './messages.ts'
 
 let gateway: Gateway | null = null
+/** The start, as far as it got. */
+let begun: Promise<void> = Promise.resolve()
 let awaited = Number.POSITIVE_INFINITY
 let starting: (ToWorker & { type: 'start' }) | null = null
 const sockets: { readonly config: ListenerConfig; readonly handle: Server }[] = []
@@ -47,7 +49,7 @@ function begin(): void {
   const { source, keeper: keeperSocket } = starting
   awaited = Number.POSITIVE_INFINITY
   const log = createLog(source.config.log.level, { process: 'worker', pid: process.pid })
-  createGateway(source, sockets, { keeperSocket, log, clock: systemClock }).then(
+  begun = createGateway(source, sockets, { keeperSocket, log, clock: systemClock }).then(
     (made) => {
       if ('problems' in made) return fail(made.problems)
       gateway = made
@@ -67,6 +69,8 @@ function fail(problems: Extract<ToSupervisor, { type: 'failed' }>['problems']): 
 }
 
 async function stop(timeoutMs: number): Promise<void> {
+  // Deliveries begin before it is ready; the supervisor does not wait for ever.
+  await begun
   await gateway?.stop(timeoutMs)
   process.exit(0)
 }

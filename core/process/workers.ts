@@ -14,6 +14,7 @@ export class Workers implements Reloadable {
   readonly #all: readonly WorkerProcess[]
   /** What a worker starts with, a replaced one too. */
   #source: GenerationSource
+  #isStopping = false
 
   constructor(first: GenerationSource, options: Omit<WorkerOptions, 'source'>) {
     this.#source = first
@@ -59,10 +60,14 @@ export class Workers implements Reloadable {
     return problems.find((found) => found.length > 0) ?? []
   }
 
-  /** One that dies over it is replaced by one that starts with this generation. */
+  /** One that cannot is replaced: whoever starts from now on starts with this generation. */
   async activate(source: GenerationSource): Promise<void> {
     this.#source = source
-    await Promise.allSettled(this.#all.map((worker) => worker.activate(source.number)))
+    await Promise.all(
+      this.#all.map((worker) =>
+        worker.activate(source.number).catch(() => worker.kill('it has not what was reloaded')),
+      ),
+    )
   }
 
   async discard(number: number): Promise<void> {
@@ -75,6 +80,7 @@ export class Workers implements Reloadable {
   }
 
   async stop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true
     await Promise.all(this.#all.map((worker) => worker.stop(timeoutMs)))
   }
 
@@ -85,6 +91,7 @@ export class Workers implements Reloadable {
   async #allReady(): Promise<void> {
     const endsAt = performance.now() + REPLACED_MS
     while (this.#ready().length < this.#all.length) {
+      if (this.#isStopping) throw new Error('the gateway is stopping')
       if (performance.now() > endsAt) throw new Error(REPLACED)
       await wait(LOOK_MS)
     }

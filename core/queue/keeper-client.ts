@@ -109,7 +109,8 @@ export class KeeperClient {
   }
 
   #takeParts(): ArrayBuffer[] {
-    const whole = new Uint8Array(this.#byteCount)
+    // Not filled with zeros, for every octet of it is written; not from the shared pool, for it is given away.
+    const whole = Buffer.allocUnsafeSlow(this.#byteCount)
     let offset = 0
     for (const bytes of this.#bytes) {
       whole.set(bytes, offset)

@@ -14,6 +14,15 @@ const UNCOUNTED: CoreRefusal = {
   closes: true,
 }
 
+const PENALIZED: CoreRefusal = {
+  hook: 'connect',
+  code: 421,
+  status: '4.7.0',
+  text: 'Try again in ten minutes',
+  reason: 'PLUGIN_DEATHS',
+  closes: true,
+}
+
 /**
  * What is said first. A refusal stands in the place of the greeting and ends the connection: RFC 5321 would let us
  * wait for QUIT, but nobody we refuse is worth a socket until then.
@@ -28,6 +37,7 @@ export async function connect(
   if (client.service.isDraining)
     return sayAndClose(reply(421, '4.3.2', `${settings.hostname} is about to stop`))
   if (admission !== 'admitted') return overLimit(client, admission)
+  if (isPenalized(client)) return refuse(client, PENALIZED)
   const event = { session: client.facts }
   const { refusal, owed, actions } = await hooks.ask('connect', event, null, client.record)
   if (refusal !== null) return refuseFor(client, 'connect', { ...refusal, disconnect: true })
@@ -48,6 +58,12 @@ async function known(
     log.error('local-trouble', { session: client.id, hook: 'connect', trouble: 'unavailable', reason })
     return refuse(client, UNCOUNTED)
   }
+}
+
+/** A limit like the others: `limits: off` lifts it, and a trusted client has none. */
+function isPenalized({ policy, facts }: ClientSession): boolean {
+  const isLimited = policy.settings.limits.connectionsPerNetwork !== Number.POSITIVE_INFINITY
+  return isLimited && !facts.trusted && policy.hooks.isPenalized(facts.client.network)
 }
 
 function overLimit(client: ClientSession, limit: Exclude<Admission, 'admitted'>): ReplyStep {

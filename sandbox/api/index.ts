@@ -17,11 +17,13 @@
 import type { Facts, RefusalKind } from '../../core/mail/answer.ts'
 import type { HookEvents } from '../../core/mail/hook-events.ts'
 import type { HeaderField } from '../../core/mail/message.ts'
+import type { LiteralFound, MessageParts } from '../../core/mail/message-parts.ts'
 import type { Dns, Hash, Http, Notes, PluginMetrics, Timer } from './tools.ts'
 
 export type { Facts } from '../../core/mail/answer.ts'
 export type * from '../../core/mail/hook-events.ts'
 export type { HeaderField } from '../../core/mail/message.ts'
+export type * from '../../core/mail/message-parts.ts'
 export type * from '../../core/mail/session.ts'
 export type * from './tools.ts'
 
@@ -108,14 +110,26 @@ export function accept(identity: string): PluginAcceptance {
   return { kind: 'accept', identity }
 }
 
-/** Values kept between sessions; keys must match a pattern of the permission `kv`. */
+/**
+ * Values kept between sessions; keys must match a pattern of the permission `kv` and have 1 to 504 octets. What is
+ * refused rejects with a sentence.
+ */
 export interface KeyValue {
   /** The value, or undefined when there is none or its time is over. */
   get(key: string): Promise<string | undefined>
-  /** @param options.ttlSeconds life of the value in seconds, 1 to 31 536 000; there is no value without an end */
+  /**
+   * @param value text of at most 65 536 octets
+   * @param options.ttlSeconds life of the value in seconds, 1 to 31 536 000; there is no value without an end
+   */
   set(key: string, value: string, options: { readonly ttlSeconds: number }): Promise<void>
-  /** Adds to a counter, which starts its life at 0. Returns the new value. */
+  /**
+   * Adds to a counter, which starts its life at 0.
+   *
+   * @param options.by a whole number, 1 when left out
+   * @returns the new value
+   */
   increment(key: string, options: { readonly by?: number; readonly ttlSeconds: number }): Promise<number>
+  /** Forgets a value; nothing happens when there is none. */
   delete(key: string): Promise<void>
 }
 
@@ -131,7 +145,11 @@ export interface Headers {
   all(): readonly HeaderField[]
   /** Value of the first field of this name, unfolded, undefined when there is none. */
   first(name: string): string | undefined
-  /** Adds a field above the others; permission `headers.write` must name it. */
+  /**
+   * Adds a field above the others (RFC 5322 §2.2); permission `headers.write` must name it.
+   *
+   * @param value at most 10 000 characters without line ends; beyond US-ASCII it is written as encoded words (RFC 2047)
+   */
   add(name: string, value: string): void
   /** Removes every field of this name; permission `headers.write` must name it. */
   remove(name: string): void
@@ -141,6 +159,29 @@ export interface Headers {
 export interface Body {
   /** Piece number `index` (0, 1, …) of at most 65 536 octets, one character an octet; undefined behind the end. */
   chunk(index: number): Promise<string | undefined>
+}
+
+/**
+ * What is inside the message; hook `data`. Each of these is rejected when the message could not be looked into in time:
+ * not caught, that is a failure of the plugin's.
+ */
+export interface MessageContent {
+  /** Its parts and what is in archives; permission `message.parts`. Names and types are what a stranger wrote. */
+  parts(): Promise<MessageParts>
+  /** SHA-256 of the message as received, in hexadecimal; permission `message.parts`. */
+  hash(): Promise<string>
+  /**
+   * Which of these texts stand in it, each with the first part that has it; permission `body.read`. Looked for in the
+   * decoded text of every part that has content, or of `part` and those inside it.
+   *
+   * @param literals 1 to 100, each of 1 to 256 octets in UTF-8, 8192 in all
+   * @param options.ignoreCase letter case does not matter
+   * @param options.raw in the octets as received instead, header and encodings included
+   */
+  search(
+    literals: readonly string[],
+    options?: { readonly part?: string; readonly ignoreCase?: boolean; readonly raw?: boolean },
+  ): Promise<readonly LiteralFound[]>
 }
 
 /** Lets this recipient through although its domain may not be ours; hook `rcpt`, permission `relay.grant`. */
@@ -172,6 +213,7 @@ export interface Tools {
   readonly notes: Notes
   readonly headers: Headers
   readonly body: Body
+  readonly message: MessageContent
   readonly relay: Relay
   readonly route: Route
   readonly log: PluginLog
@@ -214,6 +256,7 @@ export interface Permissions {
   /** Field names it may add or remove: literal, or with one `*` at the end. */
   readonly 'headers.write'?: readonly string[]
   readonly 'body.read'?: true
+  readonly 'message.parts'?: true
   /** Record types, and suffixes the names are at or below; every name without them. An address is `….in-addr.arpa`. */
   readonly dns?: {
     readonly types: readonly ('A' | 'AAAA' | 'MX' | 'TXT' | 'PTR')[]

@@ -2,6 +2,7 @@
  * The broker: what a plugin asks for in the middle of a call, checked against its permissions here, on the asking side
  * of the border, and carried out. One file per capability.
  */
+import type { MessageContents } from '../../core/content/pool.ts'
 import type { Clock } from '../../core/observe/clock.ts'
 import type { Log } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
@@ -12,6 +13,7 @@ import { hashEffects } from './hash.ts'
 import { type HttpDoor, httpEffects } from './http.ts'
 import { keyValueEffects } from './key-value.ts'
 import { type LookupTables, lookupEffects } from './lookup.ts'
+import { messageEffects } from './message.ts'
 import { metricsEffects } from './metrics.ts'
 import { notesEffects, type SessionNotes } from './notes.ts'
 import type { PluginCounters } from './plugin-counters.ts'
@@ -22,6 +24,8 @@ import { type Sleep, timerEffects } from './timer.ts'
 export interface BrokerParts {
   readonly state: StateStore
   readonly tables: LookupTables
+  /** null: nobody looks into messages here. */
+  readonly contents: MessageContents | null
   readonly resolver: NameLookups
   readonly http: HttpDoor
   readonly sleep: Sleep
@@ -50,13 +54,14 @@ export class Broker {
   readonly #toldAt = new Map<string, number>()
 
   constructor(parts: BrokerParts) {
-    const { state, tables, resolver, http, sleep, notes, counters, clock, random } = parts
+    const { state, tables, contents, resolver, http, sleep, notes, counters, clock, random } = parts
     const secrets = new Secrets(parts.secrets)
     this.#parts = parts
     this.#effects = new Map([
       ...keyValueEffects(state, clock),
       ...lookupEffects(tables),
       ...bodyEffects(),
+      ...messageEffects(contents),
       ...dnsEffects(resolver),
       ...httpEffects({ door: http, resolver, secrets, random }),
       ...timerEffects(sleep),

@@ -264,6 +264,15 @@
       const call = this.#call
       return { chunk: (index) => effect(call, 'body.chunk', [index]) }
     }
+    get message() {
+      const call = this.#call
+      const read = (answer) => thenOf(answer, (json) => freezeDeep(parse(json)))
+      return {
+        parts: () => read(effect(call, 'message.parts', [])),
+        hash: () => read(effect(call, 'message.hash', [])),
+        search: (literals, options) => read(effect(call, 'message.search', [literals, options ?? null])),
+      }
+    }
     get relay() {
       const call = this.#call
       return { grant: () => act(call, { kind: 'relay.grant' }) }
@@ -420,7 +429,14 @@
     now = at
     seed = randomSeed
     endedQuietly = 0
-    const call = { id, actions: [], effects: [], fields: fieldsJson === '' ? null : fieldsJson, done: false }
+    const call = {
+      id,
+      actions: [],
+      effects: [],
+      fields: fieldsJson === '' ? null : fieldsJson,
+      waits: 0,
+      done: false,
+    }
     try {
       const answer = definition.hooks[hook](parse(eventJson), new Tools(call), config)
       if (answer === undefined && call.actions.length === 0) {
@@ -451,7 +467,8 @@
     mapDelete(waiting, effectId)
     if (entry.call.done) return 0
     now = at
-    seed = randomSeed
+    // Behind each wait other numbers: those before it are drawn already.
+    seed = (randomSeed + imul(++entry.call.waits, 0x9e3779b9)) | 0
     const value = json === '' ? undefined : parse(json)
     if (ok) entry.resolve(value)
     else entry.reject(refusal(value))

@@ -23,6 +23,8 @@ export type HostMessage =
       readonly plugin: number
       readonly method: string
       readonly args: readonly unknown[]
+      /** Size of the request. */
+      readonly chars: number
     }
   | {
       readonly type: 'log'
@@ -44,6 +46,8 @@ export interface RawFault {
 export class ProtocolViolation extends Error {}
 
 const MAX_TEXT_CHARS = 4000
+/** Deeper than an isolate can write; JSON of a million levels holds the worker up for half a second. */
+const MAX_DEPTH = 20_000
 
 /** @throws ProtocolViolation */
 export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
@@ -59,7 +63,7 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
     case TO_WORKER.loadFailed:
       return { type: 'load-failed', plugin: id, fault: parseFault(json(payload)) }
     case TO_WORKER.effect:
-      return parseEffect(id, list(json(payload)))
+      return parseEffect(id, list(json(payload)), payload.length)
     case TO_WORKER.log:
       return parseLog(id, list(json(payload)))
     default:
@@ -79,7 +83,11 @@ function parseReport(value: unknown): RawReport {
   return { plugin: number(plugin), kind, cpuMicros: number(cpuMicros), wallMicros: number(wallMicros), body }
 }
 
-function parseEffect(call: number, [effect, plugin, method, args]: readonly unknown[]): HostMessage {
+function parseEffect(
+  call: number,
+  [effect, plugin, method, args]: readonly unknown[],
+  chars: number,
+): HostMessage {
   return {
     type: 'effect',
     call,
@@ -87,6 +95,7 @@ function parseEffect(call: number, [effect, plugin, method, args]: readonly unkn
     plugin: number(plugin),
     method: text(method),
     args: list(args),
+    chars,
   }
 }
 
@@ -102,11 +111,24 @@ function parseLog(call: number, [plugin, level, line, fields]: readonly unknown[
 }
 
 function json(payload: string): unknown {
+  if (payload.length > MAX_DEPTH && isTooDeep(payload))
+    throw new ProtocolViolation('lists in lists without end')
   try {
     return JSON.parse(payload)
   } catch {
     throw new ProtocolViolation('a payload that is no JSON')
   }
+}
+
+/** Whether lists and objects are nested too deep; brackets inside of texts do not count. */
+function isTooDeep(payload: string): boolean {
+  let depth = 0
+  for (const [token] of payload.matchAll(/"(?:[^"\\]|\\.)*"|[[{]+|[\]}]+/g)) {
+    if (token.startsWith('"')) continue
+    depth += /^[[{]/.test(token) ? token.length : -token.length
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
 }
 
 function list(value: unknown): readonly unknown[] {

@@ -47,14 +47,18 @@ test('an empty file gives every default', () => {
     store: {
       kind: 'local',
       directory: '/etc/postern/var',
-      inlineBytes: 65_536,
+      inlineBytes: 262_144,
       reserveBytes: 67_108_864,
     },
     admin: { socket: '/etc/postern/var/control.sock', http: { host: '127.0.0.1', port: 8025 } },
     plugins: [],
     lookups: {},
     secrets: {},
-    record: { sessions: 10_000, bytes: 134_217_728 },
+    record: {
+      sessions: 10_000,
+      bytes: 134_217_728,
+      activations: { plugins: [], bytes: 16_777_216, bodies: false },
+    },
     log: { level: 'info' },
     stopTimeoutMs: 30_000,
     workers: 1,
@@ -148,6 +152,7 @@ test('a plugin keeps its configuration, its grants and its place', () => {
       config: {},
       grant: {},
       onError: 'defer',
+      process: 'shared',
       place: 'postern.yaml:2:5',
     },
     {
@@ -155,6 +160,7 @@ test('a plugin keeps its configuration, its grants and its place', () => {
       config: { words: ['a', 'b'], deep: { number: 1.5, nothing: null } },
       grant: { 'route.set': ['smtp://192.0.2.1'] },
       onError: 'hold',
+      process: 'own',
       place: 'postern.yaml:3:5',
     },
   ])

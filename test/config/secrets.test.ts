@@ -167,6 +167,7 @@ plugins: [{ name: x, config: { token: "a-\${env:TOKEN}", other: "$\${env:TOKEN}"
     config: { token: '‹secret›', other: '${env:TOKEN}', list: ['b', '‹secret›'] },
     grant: {},
     onError: 'defer',
+    process: 'shared',
   })
   assert.doesNotMatch(formatConfig(loaded), /hidden|77m/)
 })

@@ -69,6 +69,10 @@ secrets: {}
 record:
   sessions: 10000
   bytes: 128MiB
+  activations:
+    plugins: []
+    bytes: 16MiB
+    bodies: false
 log:
   level: info
 stopTimeout: 30s

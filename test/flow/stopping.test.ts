@@ -1,9 +1,12 @@
 /** A stop is orderly: exit 0, no process left, no mail lost; whoever asks for it, and whoever hears it too. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { FakeRemote } from '../support/fake-remote.ts'
-import { Gateway } from '../support/gateway.ts'
+import { Gateway, GatewayFolder } from '../support/gateway.ts'
 import { message } from '../support/message-bytes.ts'
 import type { Ended } from '../support/process-group.ts'
 import { until } from '../support/until.ts'
@@ -41,6 +44,35 @@ for (const { name, stop } of ways) {
     )
   })
 }
+
+/** Milliseconds behind the moment the store is there; the start takes some hundreds more. */
+const MOMENTS = [0, 20, 60, 150, 300, 450, 600, 900]
+
+for (const workers of [1, 2]) {
+  test(`SIGTERM in the midst of a start with ${workers} at work: no process stays, and the store is free`, async () => {
+    await using folder = await GatewayFolder.make({ workers })
+    for (const moment of MOMENTS) {
+      await using group = folder.launch(['start'])
+      await until(() => existsSync(join(folder.path, 'store')), 'the store')
+      await wait(moment)
+      group.signalLeader('SIGTERM')
+      const { code, signal, stderr } = await group.end()
+      assert.deepEqual({ code, signal }, { code: 0, signal: null }, `after ${moment} ms: ${stderr}`)
+      assert.deepEqual(group.members(), [], `after ${moment} ms`)
+      await rm(join(folder.path, 'store'), { recursive: true })
+    }
+  })
+}
+
+test('a stop does not wait for a reload that waits', async () => {
+  await using gateway = await Gateway.start()
+  for (let number = 0; number < 5; number++) process.kill(gateway.supervisorPid, 'SIGHUP')
+  const startedAt = performance.now()
+  const { code } = await gateway.stop()
+  assert.equal(code, 0)
+  assert.ok(performance.now() - startedAt < 8_000, 'sooner than a reload gives up')
+  assert.deepEqual(gateway.members(), [])
+})
 
 test('a transaction under way is finished before the stop, and its mail is not lost', async () => {
   const remote = await FakeRemote.start()

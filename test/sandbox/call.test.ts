@@ -19,6 +19,7 @@ function call(plugins: readonly number[]): Call {
     secret: '',
     pluginMs: 1_000,
     chainMs: 2_500,
+    isBarred: async () => null,
   } as const
   return new Call(1, question, 0, () => {})
 }

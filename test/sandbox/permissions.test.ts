@@ -59,6 +59,7 @@ const ROWS: Readonly<Record<PermissionName, Row>> = {
     outside: `tools.headers.add('X-Other', '1')`,
   },
   'body.read': { asks: true, hook: 'data', use: `void await tools.body.chunk(0)`, outside: null },
+  'message.parts': { asks: true, hook: 'data', use: `void await tools.message.parts()`, outside: null },
   kv: {
     asks: ['mine:*'],
     hook: 'rcpt',
@@ -188,6 +189,7 @@ async function report(name: string, hook: Row['hook'], what: 'use' | 'outside'):
   const message = {
     sizeBytes: 17,
     header: Buffer.from('Subject: x\r\n\r\n'),
+    content: { kind: 'inline', bytes: Buffer.from('Subject: x\r\n\r\nx\r\n') },
     headers: () => [{ name: 'Subject', value: ' x' }],
     bodyChunk: async (index: number) => (index === 0 ? Buffer.from('x\r\n') : undefined),
   }

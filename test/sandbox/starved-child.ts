@@ -37,7 +37,7 @@ if (what === 'open') {
 } else {
   const sandbox = await testSandbox(plugins)
   await sandbox.rcpt('well')
-  process.kill(sandbox.plughostPid() ?? 0, 'SIGKILL')
+  process.kill(sandbox.pidOf('relay-control') ?? 0, 'SIGKILL')
   const asked = sandbox.rcpt('well')
   await until(() => sandbox.logged.some(({ event }) => event === 'plughost-died'), 'the death')
   // Before the next one is tried.

@@ -53,3 +53,35 @@ test('tags are told as the test says, and every action is seen', async () => {
   ])
   await host.close()
 })
+
+test('an error of the plugin shows the line of its author', async () => {
+  await using folder = await TemporaryFolder.make()
+  const file = join(folder.path, 'broken.ts')
+  writeFileSync(
+    file,
+    PLUGIN.replace("tag('passed', 'by name')", 'throw new RangeError(`no: ${transaction.number}`)'),
+  )
+  const host = await createTestHost({ file })
+  const tags = [{ plugin: 'reputation', name: 'known', value: '' }]
+  const { fault } = await host.rcpt({ to: 'anna@example.test', tags })
+  await host.close()
+  assert.equal(fault?.kind, 'throw')
+  assert.equal(fault.message, 'RangeError: no: 1')
+  assert.equal(fault.place, `${file}:11:13`)
+  assert.deepEqual(fault.frame, [
+    '  11 |       throw new RangeError(`no: ${transaction.number}`)',
+    '     |             ^',
+  ])
+  // What an author reads whose test says that there is no fault.
+  assert.throws(() => assert.equal(fault, null), /throw new RangeError[\s\S]*broken\.ts:11:13/)
+})
+
+test('a plugin that does not load says where', async () => {
+  await using folder = await TemporaryFolder.make()
+  const file = join(folder.path, 'broken.ts')
+  writeFileSync(file, PLUGIN.replace('rcpt({', 'recpt({'))
+  await assert.rejects(
+    createTestHost({ file }),
+    /broken\.ts:8:5 [\s\S]*\n {3}8 \| {5}recpt\(\{[\s\S]*did you mean "rcpt"/,
+  )
+})

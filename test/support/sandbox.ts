@@ -7,16 +7,25 @@ import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
 import type { RcptEvent } from '../../core/mail/hook-events.ts'
 import type { Session } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
-import type { Log, LogFields } from '../../core/observe/log.ts'
+import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
-import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
+import { Quarantine } from '../../sandbox/quarantine.ts'
+import { openConfigured, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 
 export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
 
 /** A plugin of the fixtures as a configuration names it. */
 export function fixturePlugin(name: string, more: Partial<PluginConfig> = {}): PluginConfig {
   const source = { kind: 'file', path: join(FIXTURES, `${name}.ts`) } as const
-  return { source, config: {}, grant: {}, onError: 'defer', place: 'test.yaml:1:3', ...more }
+  return {
+    source,
+    config: {},
+    grant: {},
+    onError: 'defer',
+    process: 'own',
+    place: 'test.yaml:1:3',
+    ...more,
+  }
 }
 
 export function bundledPlugin(name: string, more: Partial<PluginConfig> = {}): PluginConfig {
@@ -25,14 +34,18 @@ export function bundledPlugin(name: string, more: Partial<PluginConfig> = {}): P
     config: {},
     grant: {},
     onError: 'defer',
+    process: 'shared',
     place: 'test.yaml:2:3',
     ...more,
   }
 }
 
 export interface TestSandbox extends Sandbox {
+  /** Process of the plughost that has this plugin. */
+  pidOf(plugin: string): number | null
   readonly logged: { readonly event: string; readonly fields: LogFields }[]
-  rcpt(localPart: string, from?: number): Promise<readonly PluginReport[]>
+  /** Asks one after the other, from number `from` on and before number `end`, until one refuses or fails. */
+  rcpt(localPart: string, from?: number, network?: string, end?: number): Promise<readonly PluginReport[]>
 }
 
 /** What `openConfigured` says of these plugins, as text; '' when they load. */
@@ -43,24 +56,43 @@ export async function problemsOf(plugins: readonly PluginConfig[]): Promise<stri
   return ''
 }
 
-export async function testSandbox(plugins: readonly PluginConfig[]): Promise<TestSandbox> {
+/** @param quarantine without one a fault is forgotten at once, so that every call is put to the plugin */
+export async function testSandbox(
+  plugins: readonly PluginConfig[],
+  quarantine = forgetful(),
+  recording?: SandboxOptions['recording'],
+): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
-  const sandbox = await open(plugins, logged)
+  const sandbox = await open(plugins, logged, quarantine, recording)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
-  const rcpt = (localPart: string, from = 0): Promise<readonly PluginReport[]> => {
-    const call = {
-      hook: 'rcpt',
-      event: rcptEvent(localPart),
-      message: null,
-      session: SESSION.id,
-      chainMs: 30_000,
-    } as const
-    return sandbox.panel.ask(call, from)
+  const { panel } = sandbox
+  const rcpt: TestSandbox['rcpt'] = async (
+    localPart,
+    from = 0,
+    network,
+    end = panel.subscribers('rcpt').length,
+  ) => {
+    const event = rcptEvent(localPart, network)
+    const reports: PluginReport[] = []
+    while (from + reports.length < end) {
+      const call = { hook: 'rcpt', event, message: null, session: SESSION.id, chainMs: 30_000 } as const
+      reports.push(...(await panel.ask(call, from + reports.length)))
+      // As the runner does: a refusal or a fault ends it.
+      if (reports.at(-1)?.answer?.refusal !== null) break
+    }
+    return reports
   }
-  return { ...sandbox, logged, rcpt }
+  const pidOf = (plugin: string): number | null =>
+    sandbox.plughosts().find(({ plugins }) => plugins.includes(plugin))?.pid ?? null
+  return { ...sandbox, logged, rcpt, pidOf }
 }
 
-async function open(plugins: readonly PluginConfig[], logged: { event: string; fields: LogFields }[]) {
+async function open(
+  plugins: readonly PluginConfig[],
+  logged: { event: string; fields: LogFields }[],
+  quarantine = forgetful(),
+  recording?: SandboxOptions['recording'],
+) {
   const config = { plugins, lookups: {}, secrets: {}, file: null } as unknown as Config
   return openConfigured(config, {
     state: stateInMemory(),
@@ -69,10 +101,20 @@ async function open(plugins: readonly PluginConfig[], logged: { event: string; f
     clock: systemClock,
     log: logInto(logged),
     random: Math.random,
+    quarantine,
+    ...(recording === undefined ? {} : { recording }),
   })
 }
 
-const SESSION: Session = {
+/** A day passes with every look at its clock. */
+function forgetful(): Quarantine {
+  let day = 0
+  const clock = { now: Date.now, monotonic: () => ++day * 86_400_000 }
+  return new Quarantine(clock, silentLog)
+}
+
+/** An unknown client of the Internet. */
+export const SESSION: Session = {
   id: 's_test',
   client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
   role: 'mx',
@@ -83,9 +125,9 @@ const SESSION: Session = {
   identity: null,
 }
 
-function rcptEvent(localPart: string): RcptEvent {
+function rcptEvent(localPart: string, network = SESSION.client.network): RcptEvent {
   return {
-    session: SESSION,
+    session: { ...SESSION, client: { ...SESSION.client, address: network, network } },
     transaction: {
       number: 1,
       reversePath: 'sender@client.example',
@@ -114,7 +156,7 @@ export function stateInMemory(): StateStore {
   }
 }
 
-function logInto(logged: { event: string; fields: LogFields }[]): Log {
+export function logInto(logged: { event: string; fields: LogFields }[]): Log {
   const write = (event: string, fields: LogFields = {}): void => void logged.push({ event, fields })
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
   return log

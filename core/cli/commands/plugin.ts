@@ -9,6 +9,7 @@ import { counted, formatMicros } from '../quantity.ts'
 import { visible } from '../visible-text.ts'
 import { pluginCheckCommand } from './plugin-check.ts'
 import { pluginNewCommand } from './plugin-new.ts'
+import { pluginReplayCommand } from './plugin-replay.ts'
 import { pluginApproveCommand, pluginReviewCommand } from './plugin-review.ts'
 import { pluginTestCommand } from './plugin-test.ts'
 
@@ -32,6 +33,7 @@ export function pluginCommand(line: CommandLine): Command {
     pluginNewCommand,
     pluginCheckCommand,
     pluginTestCommand,
+    pluginReplayCommand,
     pluginReviewCommand,
     pluginApproveCommand,
   ]

@@ -44,15 +44,17 @@ function formatStatus(status: Status, now: number, output: Output): readonly str
 }
 
 function formatWorker(
-  { pid, plughostPid, uptimeMs, generation }: WorkerStatus,
+  { pid, plughosts, uptimeMs, generation }: WorkerStatus,
   state: GatewayStatus['state'],
   output: Output,
 ): readonly string[] {
   return [
     `Worker         process ${pid}, ${state}, up ${formatDuration(uptimeMs)}, generation ${generation}`,
-    plughostPid === null
-      ? output.style('red', 'Plughost       being replaced: plugins do not answer')
-      : `Plughost       process ${plughostPid}`,
+    ...plughosts.map((plughost) =>
+      plughost.pid === null
+        ? output.style('red', `Plughost       being replaced: ${plughost.plugins.join(', ')}`)
+        : `Plughost       process ${plughost.pid}: ${plughost.plugins.join(', ')}`,
+    ),
   ]
 }
 

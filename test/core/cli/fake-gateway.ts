@@ -60,7 +60,14 @@ export const STATUS: Status = {
   workerRestarts: 1,
   gateway: {
     state: 'running',
-    workers: [{ pid: 4_711, plughostPid: 4_712, generation: 1, uptimeMs: 65_000 }],
+    workers: [
+      {
+        pid: 4_711,
+        plughosts: [{ domain: 'bundled', pid: 4_712, plugins: ['relay-control'] }],
+        generation: 1,
+        uptimeMs: 65_000,
+      },
+    ],
     listeners: [{ address: '127.0.0.1:2525', role: 'mx', connections: 3 }],
     queue: {
       messages: 2,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Channel, Outgoing } from '../../../core/delivery/channel.ts'
-import type { ClientTimeouts } from '../../../core/delivery/client.ts'
+import type { ClientTimeouts } from '../../../core/delivery/client-timeouts.ts'
 import { type Met, outcomeOf } from '../../../core/delivery/outcome.ts'
 import { PlaintextHosts } from '../../../core/delivery/plaintext-hosts.ts'
 import { OPPORTUNISTIC } from '../../../core/delivery/protection.ts'

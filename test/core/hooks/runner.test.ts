@@ -193,6 +193,7 @@ test('the plugins together have the time of the hook, and each call is told what
       const plugin = { name: `p${from}`, version: '1', build: '', onError: 'skip' as const }
       return [{ plugin, answer: null, fault: fault('timeout'), wallMicros: 0, cpuMicros: 0 }]
     },
+    isPenalized: () => false,
   }
   const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   await new HookRunner(panel, () => now, silentLog).ask('connect', { session }, null, record)
@@ -203,6 +204,7 @@ test('a panel that reports nothing is a bug, not a yes', async () => {
   const panel: PluginPanel = {
     subscribers: (_hook: HookName) => [{ name: 'a', version: '1', build: '', onError: 'defer' }],
     ask: () => Promise.resolve([]),
+    isPenalized: () => false,
   }
   const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   await assert.rejects(

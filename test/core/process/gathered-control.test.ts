@@ -19,7 +19,7 @@ test('the status adds up what each worker counts, and keeps what all share', asy
   const other: GatewayStatus = {
     ...one,
     state: 'draining',
-    workers: [{ pid: 5, plughostPid: null, generation: 1, uptimeMs: 7 }],
+    workers: [{ pid: 5, plughosts: [], generation: 1, uptimeMs: 7 }],
     plugins: one.plugins.map((plugin) => ({ ...plugin, calls: 3, refusals: 1, meanCpuMicros: 40 })),
   }
   const sum = await workers({ gatewayStatus: one }, { gatewayStatus: other }).gatewayStatus()

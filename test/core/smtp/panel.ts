@@ -27,6 +27,8 @@ export class TestPanel implements PluginPanel {
   readonly #plugins: readonly TestPlugin[]
   /** Every call made, as `plugin hook`. */
   readonly calls: string[] = []
+  /** Networks that brought plugins down too often. */
+  readonly penalized = new Set<string>()
   /** Every event told, in order. */
   readonly events: { readonly hook: HookName; readonly event: HookEvents[HookName] }[] = []
 
@@ -53,6 +55,10 @@ export class TestPanel implements PluginPanel {
       if (last?.fault !== null || last.answer?.refusal) break
     }
     return reports
+  }
+
+  isPenalized(network: string): boolean {
+    return this.penalized.has(network)
   }
 
   #having(hook: HookName): readonly TestPlugin[] {

@@ -15,13 +15,14 @@ import {
 import type { HookName } from '../../../core/mail/hook-events.ts'
 import type { Orders, Place, PluginName } from './stage.ts'
 
-/** Failures that need more than an answer: `test/sandbox/containment.test.ts` has them. */
-type FailedElsewhere = 'timeout' | 'memory' | 'death' | 'unavailable'
+/** Failures that need more than an answer: `test/sandbox` has them. */
+type FailedElsewhere = 'timeout' | 'memory' | 'death' | 'unavailable' | 'quarantined'
 export const FAILED_ELSEWHERE: ReadonlySet<FaultKind> = new Set<FailedElsewhere>([
   'timeout',
   'memory',
   'death',
   'unavailable',
+  'quarantined',
 ])
 
 type Failure = Exclude<FaultKind, FailedElsewhere>

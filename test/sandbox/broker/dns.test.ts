@@ -19,6 +19,7 @@ import { TemporaryFolder } from '../../support/temporary-folder.ts'
 const BROKER = {
   state: stateInMemory(),
   tables: new Map(),
+  contents: null,
   resolver: testResolver({}, {}),
   http: testDoor({}, []),
   sleep: async () => {},

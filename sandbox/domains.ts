@@ -1,0 +1,50 @@
+/** The trust domains of one generation: whose plugins share a plughost, and with how much trust it is started. */
+import type { PluginConfig } from '../config/config.ts'
+import { type DomainOptions, TrustDomain } from './trust-domain.ts'
+
+/** A plughost as an operator sees it. */
+export interface PlughostView {
+  /** `bundled`, `shared` (plugins of the user's that share one), or the name of the one plugin it has. */
+  readonly domain: string
+  /** null while it is being replaced. */
+  readonly pid: number | null
+  readonly plugins: readonly string[]
+}
+
+export class Domains {
+  readonly #options: Omit<DomainOptions, 'jit'>
+  readonly #domains = new Map<string, TrustDomain>()
+
+  constructor(options: Omit<DomainOptions, 'jit'>) {
+    this.#options = options
+  }
+
+  /** Where the plugin of this entry runs. A plugin of the gateway's never shares a process with one of the user's. */
+  of({ source, process }: PluginConfig, plugin: number): TrustDomain {
+    const shared = source.kind === 'bundled' ? 'bundled' : 'shared'
+    const name = process === 'own' ? `own ${plugin}` : shared
+    const known = this.#domains.get(name)
+    if (known !== undefined) return known
+    const domain = new TrustDomain({ ...this.#options, jit: source.kind === 'bundled' })
+    this.#domains.set(name, domain)
+    return domain
+  }
+
+  /** In the order their first plugins are configured. */
+  views(): readonly PlughostView[] {
+    return [...this.#domains].map(([name, { pid, pluginNames: plugins }]) => ({
+      domain: name.startsWith('own ') ? (plugins[0] ?? name) : name,
+      pid,
+      plugins,
+    }))
+  }
+
+  /** How often a plughost died. */
+  get deaths(): number {
+    return [...this.#domains.values()].reduce((sum, { deaths }) => sum + deaths, 0)
+  }
+
+  close(): void {
+    for (const domain of this.#domains.values()) domain.close()
+  }
+}

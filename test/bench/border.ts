@@ -1,0 +1,168 @@
+/** What the border costs: sessions through every hook, one awaited host call, and loading. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PluginConfig } from '../../config/config.ts'
+import { formatProblem } from '../../config/problem.ts'
+import { HookRunner } from '../../core/hooks/runner.ts'
+import type { HookEvents, HookName } from '../../core/mail/hook-events.ts'
+import type { Origin, Session, Transaction } from '../../core/mail/session.ts'
+import { systemClock } from '../../core/observe/clock.ts'
+import { DecisionRecords } from '../../core/observe/decision-record.ts'
+import { newSessionId } from '../../core/observe/identifier.ts'
+import { silentLog } from '../../core/observe/log.ts'
+import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
+import { testResolver } from '../../sandbox/test-network.ts'
+import { stateInMemory } from '../support/sandbox.ts'
+import { cpuMsOf } from './cpu-time.ts'
+
+const SESSIONS_AT_ONCE = 64
+const PLUGINS = 5
+const LOADED = 20
+const RECORDED_SESSIONS = 1_000
+const RECORDED_OCTETS = 64 * 1024 * 1024
+
+const HOOKS = ['connect', 'helo', 'mail', 'rcpt', 'data', 'queue', 'deliver'] as const
+const SESSION: Session = {
+  id: 's_bench',
+  client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
+  role: 'mx',
+  listener: '198.51.100.1:25',
+  trusted: false,
+  hello: { verb: 'EHLO', name: 'client.example' },
+  tls: null,
+  identity: null,
+}
+const { id, client, hello, tls, identity } = SESSION
+const ORIGIN: Origin = { kind: 'smtp', session: id, client, hello, tls, identity, tags: [] }
+const TO = 'rcpt@bench.test'
+const transaction = (recipients: readonly string[]): Transaction => ({
+  number: 1,
+  reversePath: 's@bench.test',
+  declaredSize: null,
+  recipients,
+  tags: [],
+})
+const domain = { name: 'bench.test', ours: true }
+const message = { sizeBytes: 4_096 }
+const EVENTS: Pick<HookEvents, (typeof HOOKS)[number]> = {
+  connect: { session: SESSION },
+  helo: { session: SESSION },
+  mail: { session: SESSION, transaction: transaction([]) },
+  rcpt: { session: SESSION, transaction: transaction([]), recipient: TO, localPart: 'rcpt', domain },
+  data: { session: SESSION, transaction: transaction([TO]), message },
+  queue: {
+    origin: ORIGIN,
+    reversePath: 's@bench.test',
+    recipients: [{ address: TO, domain, route: 'discard:' }],
+    message,
+  },
+  deliver: {
+    queueId: 'q_000000000001',
+    origin: ORIGIN,
+    reversePath: 's@bench.test',
+    recipients: [{ address: TO, attempts: 0 }],
+    route: 'smtp://192.0.2.25:25',
+    message,
+    attempt: 1,
+    ageSeconds: 0,
+  },
+}
+
+const WAITING = `import { definePlugin } from 'postern'
+export default definePlugin({
+  name: 'waiting', version: '1.0.0', api: 1, permissions: { kv: ['*'] },
+  hooks: { async rcpt(_event, { kv }) { await kv.get('key') } },
+})
+`
+
+/** CPU microseconds of one session through seven hooks of five plugins, decisions recorded: here, and in the plughost. */
+export async function measureSessions(sessions: number): Promise<{ worker: number; plughost: number }> {
+  return withPlugins(filters(PLUGINS), async (sandbox) => {
+    const records = new DecisionRecords(RECORDED_SESSIONS, RECORDED_OCTETS, systemClock)
+    const runner = new HookRunner(sandbox.panel, () => performance.now(), silentLog)
+    const converse = async (): Promise<void> => {
+      const record = records.open(newSessionId(), client)
+      for (const hook of HOOKS) await runner.ask(hook, EVENTS[hook], null, record)
+    }
+    return measured(sandbox, sessions, converse)
+  })
+}
+
+/** CPU microseconds of one hook that waits for one host call: here, and in the plughost. */
+export async function measureHostCall(calls: number): Promise<{ worker: number; plughost: number }> {
+  return withPlugins([WAITING], async (sandbox) => {
+    const hook: HookName = 'rcpt'
+    const call = { hook, event: EVENTS.rcpt, message: null, session: id, chainMs: 30_000 } as const
+    return measured(sandbox, calls, async () => void (await sandbox.panel.ask(call, 0)))
+  })
+}
+
+/** Milliseconds until twenty plugins are ready: files read, plughost started, everything loaded and checked. */
+export async function measureLoading(): Promise<number> {
+  const startedAt = performance.now()
+  return withPlugins(filters(LOADED), async () => performance.now() - startedAt)
+}
+
+async function measured(
+  sandbox: Sandbox,
+  count: number,
+  work: () => Promise<void>,
+): Promise<{ worker: number; plughost: number }> {
+  await repeated(Math.ceil(count / 2), work)
+  const pid = sandbox.plughosts()[0]?.pid ?? null
+  if (pid === null) throw new Error('the plughost is gone')
+  const before = process.cpuUsage()
+  const plughostBefore = cpuMsOf(pid)
+  await repeated(count, work)
+  const { user, system } = process.cpuUsage(before)
+  return { worker: (user + system) / count, plughost: ((cpuMsOf(pid) - plughostBefore) * 1_000) / count }
+}
+
+async function repeated(count: number, work: () => Promise<void>): Promise<void> {
+  let left = count
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await work()
+  }
+  await Promise.all(Array.from({ length: SESSIONS_AT_ONCE }, lane))
+}
+
+/** The filter of the gateway's measurement, under as many names. */
+function filters(count: number): readonly string[] {
+  const source = readFileSync(join(import.meta.dirname, 'plugins', 'edit.ts'), 'utf8')
+  return Array.from({ length: count }, (_, index) => source.replace("name: 'edit'", `name: 'edit-${index}'`))
+}
+
+async function withPlugins<T>(sources: readonly string[], use: (sandbox: Sandbox) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-bench-'))
+  try {
+    const plugins = sources.map((source, index) => {
+      const path = join(folder, `plugin-${index}.ts`)
+      writeFileSync(path, source)
+      return entryOf(path)
+    })
+    const options = {
+      state: stateInMemory(),
+      resolver: testResolver({}, {}),
+      secrets: {},
+      clock: systemClock,
+      log: silentLog,
+      random: Math.random,
+    }
+    const sandbox = await openConfigured({ plugins, lookups: {}, secrets: {}, file: null }, options)
+    if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
+    try {
+      return await use(sandbox)
+    } finally {
+      sandbox.close()
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function entryOf(path: string): PluginConfig {
+  const grant = { refuse: ['reject'], 'headers.write': ['X-Bench-Filter'], 'body.read': true, kv: ['*'] }
+  const source = { kind: 'file', path } as const
+  return { source, config: {}, grant, onError: 'defer', process: 'shared', place: 'bench:1:1' }
+}
