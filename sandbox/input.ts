@@ -27,7 +27,7 @@ export async function inputOf({ hook, event, message }: PluginCall): Promise<Inp
     const fields = message.headers().filter(({ name }) => !TRACE_FIELDS.has(name.toLowerCase()))
     hash.update(JSON.stringify(fields)).update(await firstPiece(message))
   }
-  return { fingerprint: hash.digest('base64'), network: networkOf(event) }
+  return { fingerprint: hash.digest('base64'), network: networkOf(hook, event) }
 }
 
 /** Without it, for want of a disk that reads, the header alone has to do. */
@@ -39,7 +39,9 @@ async function firstPiece(message: MessageReader): Promise<Uint8Array> {
   }
 }
 
-function networkOf(event: PluginCall['event']): string | null {
+/** Of a client that is there. In the queue one message of a relay's may not put off all the others it has sent. */
+function networkOf(hook: PluginCall['hook'], event: PluginCall['event']): string | null {
+  if (hook === 'deliver' || hook === 'tell') return null
   if ('session' in event && typeof event.session === 'object') return event.session.client.network
   if ('origin' in event && event.origin.kind === 'smtp') return event.origin.client.network
   return null

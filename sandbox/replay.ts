@@ -22,7 +22,7 @@ import {
 import { Domains } from './domains.ts'
 import { loadPlugins, type ReadyPlugin } from './load.ts'
 import { Panel } from './panel.ts'
-import { Quarantine } from './quarantine.ts'
+import { forgetfulQuarantine } from './quarantine.ts'
 import { RecordedEffects, type UsedOtherwise } from './recorded-effects.ts'
 import type { RecordedLoad } from './recording-file.ts'
 import { readSandboxSources } from './sources.ts'
@@ -207,13 +207,6 @@ class Stage {
     if (isDeepStrictEqual(comparable(recorded), comparable(replayed)) && isNothing(used)) return null
     return { load, n, t, hook, session, about: aboutOf(event), recorded, replayed, ...used }
   }
-}
-
-/** Every question is put to the plugin, whatever came of the one before: a day passes with each look at the clock. */
-function forgetfulQuarantine(): Quarantine {
-  let day = 0
-  const clock = { now: () => systemClock.now(), monotonic: () => ++day * 86_400_000 }
-  return new Quarantine(clock, silentLog)
 }
 
 /** Says whose effects are meant when a call asks for one. */

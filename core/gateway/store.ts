@@ -1,6 +1,7 @@
 /** The store of a worker: behind a thread of its own when it is alone, else in the keeper's process. */
 import type { Problem } from '../../config/problem.ts'
 import type { Log } from '../observe/log.ts'
+import { unopenedStore } from '../process/unopened-store.ts'
 import { type Keeper, startKeeper } from '../queue/keeper.ts'
 import { connectKeeper } from '../queue/keeper-socket.ts'
 import { createSpool, type Spool } from '../queue/spool.ts'
@@ -32,10 +33,7 @@ export async function openStore(
       ? await openAlone(directory, options)
       : await openShared(directory, options.keeperSocket, options)
   } catch (error) {
-    const message = `The store cannot be opened: ${(error as Error).message}.`
-    const remedy =
-      'check the permissions of the folder and the space on its volume; store.directory names another'
-    return { problems: [{ code: 'P3022', place: directory, message, remedy }] }
+    return { problems: [unopenedStore(directory, (error as Error).message)] }
   }
 }
 

@@ -6,6 +6,7 @@ import type { Problem } from '../../config/problem.ts'
 import type { Log } from '../observe/log.ts'
 import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
 import { RespawnDelay } from './respawn-delay.ts'
+import { unopenedStore } from './unopened-store.ts'
 
 const ENTRY = join(import.meta.dirname, 'keeper.ts')
 /** From its fork until workers may connect; opening a large store is part of it. */
@@ -116,7 +117,7 @@ export class KeeperProcess {
   /** It exits, and is replaced unless it was the first. */
   #refused(reason: string): void {
     if (this.#onStarted === null) this.#log.error('keeper-refused', { reason })
-    else this.#settleStart([notOpened(this.#settings.store.directory, reason)])
+    else this.#settleStart([unopenedStore(this.#settings.store.directory, reason)])
   }
 
   #settleStart(problems: readonly Problem[]): void {
@@ -130,21 +131,15 @@ export class KeeperProcess {
     this.#child = null
     if (this.#isClosing) return this.#settleStart([])
     if (this.#onStarted !== null)
-      return this.#settleStart([notOpened(this.#settings.store.directory, `the keeper ended (${reason})`)])
+      return this.#settleStart([
+        unopenedStore(this.#settings.store.directory, `the keeper ended (${reason})`),
+      ])
     if (this.#isReady) this.#socketPath = Promise.withResolvers()
     this.#isReady = false
     const delayMs = this.#delay.after(performance.now() - this.#bornAt)
     this.#log.error('keeper-died', { reason, restartInMs: delayMs })
     void this.#vacate().then(() => this.#forkAfter(delayMs))
   }
-}
-
-/** The databases of a store cannot be opened. */
-export function notOpened(directory: string, reason: string): Problem {
-  const message = `The store cannot be opened: ${reason}.`
-  const remedy =
-    'check the permissions of the folder and the space on its volume; store.directory names another'
-  return { code: 'P3022', place: directory, message, remedy }
 }
 
 /** A failed send is followed by the exit, which is where it is dealt with. */

@@ -6,14 +6,14 @@ import type { PluginConfig } from '../../config/config.ts'
 import { formatProblem } from '../../config/problem.ts'
 import { HookRunner } from '../../core/hooks/runner.ts'
 import type { HookEvents, HookName } from '../../core/mail/hook-events.ts'
-import type { Origin, Session, Transaction } from '../../core/mail/session.ts'
+import type { Origin, Transaction } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
 import { DecisionRecords } from '../../core/observe/decision-record.ts'
 import { newSessionId } from '../../core/observe/identifier.ts'
 import { silentLog } from '../../core/observe/log.ts'
 import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
 import { testResolver } from '../../sandbox/test-network.ts'
-import { stateInMemory } from '../support/sandbox.ts'
+import { SESSION, stateInMemory } from '../support/sandbox.ts'
 import { cpuMsOf } from './cpu-time.ts'
 
 const SESSIONS_AT_ONCE = 64
@@ -23,16 +23,6 @@ const RECORDED_SESSIONS = 1_000
 const RECORDED_OCTETS = 64 * 1024 * 1024
 
 const HOOKS = ['connect', 'helo', 'mail', 'rcpt', 'data', 'queue', 'deliver'] as const
-const SESSION: Session = {
-  id: 's_bench',
-  client: { address: '192.0.2.1', port: 40_000, network: '192.0.2.1' },
-  role: 'mx',
-  listener: '198.51.100.1:25',
-  trusted: false,
-  hello: { verb: 'EHLO', name: 'client.example' },
-  tls: null,
-  identity: null,
-}
 const { id, client, hello, tls, identity } = SESSION
 const ORIGIN: Origin = { kind: 'smtp', session: id, client, hello, tls, identity, tags: [] }
 const TO = 'rcpt@bench.test'

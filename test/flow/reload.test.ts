@@ -78,18 +78,19 @@ test('a reload puts new plugins in force; a transaction under way keeps those it
 
 test('the plughost of a generation nobody uses any more ends', async () => {
   await using gateway = await marked('one')
-  const plughosts = (): number =>
-    gateway.members().filter((line) => line.includes('sandbox/host/main')).length
-  await until(() => plughosts() === 1, 'one plughost', RELOAD_MS)
+  const plughosts = async (): Promise<number> => (await gateway.worker()).plughosts.length
+  const running = (): number => gateway.members().filter((line) => line.includes('sandbox/host')).length
+  const each = await plughosts()
+  await until(() => running() === each, 'those of the first generation alone', RELOAD_MS)
   using early = await gateway.greeted()
   await early.expect('250', 'MAIL FROM:<sender@client.example>')
   for (const text of ['two', 'three']) {
     gateway.folder.write('mark.ts', marking(text))
     assert.equal((await gateway.control.reload()).isReloaded, true)
   }
-  await until(() => plughosts() === 2, 'the plughost of the transaction and the one in force', RELOAD_MS)
+  await until(() => running() === 2 * each, 'those of the transaction and those in force', RELOAD_MS)
   await early.expect('250', 'RSET')
-  await until(() => plughosts() === 1, 'the plughost in force alone', RELOAD_MS)
+  await until(() => running() === each, 'those in force alone', RELOAD_MS)
 })
 
 test('SIGHUP reloads settings, lookup tables and listed recipients too', async () => {

@@ -7,9 +7,9 @@ import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
 import type { RcptEvent } from '../../core/mail/hook-events.ts'
 import type { Session } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
-import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
+import type { Log, LogFields } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
-import { Quarantine } from '../../sandbox/quarantine.ts'
+import { forgetfulQuarantine } from '../../sandbox/quarantine.ts'
 import { openConfigured, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 
 export const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'plugins')
@@ -59,7 +59,7 @@ export async function problemsOf(plugins: readonly PluginConfig[]): Promise<stri
 /** @param quarantine without one a fault is forgotten at once, so that every call is put to the plugin */
 export async function testSandbox(
   plugins: readonly PluginConfig[],
-  quarantine = forgetful(),
+  quarantine = forgetfulQuarantine(),
   recording?: SandboxOptions['recording'],
 ): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
@@ -90,7 +90,7 @@ export async function testSandbox(
 async function open(
   plugins: readonly PluginConfig[],
   logged: { event: string; fields: LogFields }[],
-  quarantine = forgetful(),
+  quarantine = forgetfulQuarantine(),
   recording?: SandboxOptions['recording'],
 ) {
   const config = { plugins, lookups: {}, secrets: {}, file: null } as unknown as Config
@@ -104,13 +104,6 @@ async function open(
     quarantine,
     ...(recording === undefined ? {} : { recording }),
   })
-}
-
-/** A day passes with every look at its clock. */
-function forgetful(): Quarantine {
-  let day = 0
-  const clock = { now: Date.now, monotonic: () => ++day * 86_400_000 }
-  return new Quarantine(clock, silentLog)
 }
 
 /** An unknown client of the Internet. */
