@@ -22,15 +22,18 @@ const called = (name: string): Use => ({ pattern: new RegExp(`(?<![.\\w])${name}
 /** A tool that is a function itself: behind a dot, or taken out of the tools. */
 const action = (name: string): Use => ({ pattern: new RegExp(`(?<!\\w)${name}\\s*\\(`), word: name })
 
-/** Permissions that show in the source, with their uses. */
+/** Permissions that show in the source, with their uses. A secret is named in a text, which is not looked into. */
 const USES: Readonly<Partial<Record<PermissionName, readonly Use[]>>> = {
   kv: [tool('kv', 'get|set|increment|delete')],
   lookup: [tool('lookup', 'has')],
   'headers.read': [tool('headers', 'all|first')],
   'headers.write': [tool('headers', 'add|remove')],
-  'body.read': [tool('body', 'chunk')],
+  'body.read': [tool('body', 'chunk'), tool('message', 'search')],
+  'message.parts': [tool('message', 'parts|hash')],
   dns: [tool('dns', 'resolve')],
   http: [tool('http', 'fetch')],
+  // Its own notes need no permission.
+  notes: [{ pattern: /\bnotes\s*\??\.\s*get\s*\([^)]*\bplugin\b/, word: 'notes' }],
   'relay.grant': [tool('relay', 'grant')],
   'route.set': [tool('route', 'set')],
   hold: [action('hold')],

@@ -7,11 +7,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { PluginConfig } from '../../config/config.ts'
+import { MessagePool } from '../../core/content/pool.ts'
 import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
 import type { HookEvents } from '../../core/mail/hook-events.ts'
 import type { Session, Transaction } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
-import type { Log, LogFields } from '../../core/observe/log.ts'
+import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { PERMISSION_NAMES, type PermissionName, permissionSentences } from '../../sandbox/permissions.ts'
 import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
@@ -97,6 +98,7 @@ const slug = (name: string): string => name.replace(/\W/g, '-')
 
 let folder: TemporaryFolder
 let sandbox: Sandbox
+const contents = new MessagePool({ log: silentLog })
 const counters = new PluginCounters()
 const logged: { readonly event: string; readonly fields: LogFields }[] = []
 
@@ -118,6 +120,7 @@ before(async () => {
     },
     {
       state: stateInMemory(),
+      contents,
       resolver: testResolver({}, responses),
       http: testDoor(responses, []),
       secrets: { key: 'a-secret', other: 'b-secret' },
@@ -132,6 +135,7 @@ before(async () => {
 })
 after(async () => {
   sandbox.close()
+  await contents.close()
   await folder[Symbol.asyncDispose]()
 })
 
