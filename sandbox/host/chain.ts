@@ -2,7 +2,7 @@
 import type { AskHead, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
-import { IsolateFault, PluginIsolate } from './engine.ts'
+import { cpuMicros, IsolateFault, PluginIsolate } from './engine.ts'
 
 /** Where a chain's results go. */
 export interface Outlet {
@@ -144,10 +144,9 @@ export class Chains {
    */
   #stay(call: Call, plugin: number, loaded: Loaded, enter: (isolate: PluginIsolate) => boolean): boolean {
     this.#outlet.entering(plugin, call.id)
-    let before = 0
+    const before = cpuMicros()
     try {
       const isolate = (loaded.isolate ??= reloaded(loaded))
-      before = isolate.cpuMicros()
       let said = true
       let threw = false
       try {
@@ -159,7 +158,7 @@ export class Chains {
         this.#outlet.log(0, plugin, 'warn', `unhandled rejection: ${error.message}`, null)
       }
       const commands = said ? isolate.drain(threw) : ''
-      call.cpuMicros += isolate.cpuMicros() - before
+      call.cpuMicros += cpuMicros() - before
       if (commands !== '') this.#obey(call, plugin, commands)
       return said
     } catch (error) {
@@ -252,9 +251,8 @@ function endsAsking(answer: unknown, hook: string): boolean {
 }
 
 /** The time was over before the plugin had its share of the processor: the machine's fault, not the plugin's. */
-function isStarved({ kind }: IsolateFault, { isolate, request }: Loaded, cpuMicrosAtEntry: number): boolean {
-  if (kind !== 'timeout' || isolate === null) return false
-  return isolate.cpuMicros() - cpuMicrosAtEntry < request.sliceMs * 1000 * STARVED_SHARE
+function isStarved({ kind }: IsolateFault, { request }: Loaded, cpuMicrosAtEntry: number): boolean {
+  return kind === 'timeout' && cpuMicros() - cpuMicrosAtEntry < request.sliceMs * 1000 * STARVED_SHARE
 }
 
 function reloaded(loaded: Loaded): PluginIsolate {
