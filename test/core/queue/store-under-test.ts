@@ -17,7 +17,8 @@ export const KEEPER_ENTRY = new URL('../../../core/process/keeper-thread.ts', im
 /** An empty folder, removed when the test ends. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'postern-test-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
+  // Before what is open in it is closed, for hooks run in their order: a database may write once more meanwhile.
+  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 10 }))
   return directory
 }
 
