@@ -4,9 +4,7 @@
  */
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
-import type { LookupFunction } from 'node:net'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { LookupFunction, Socket } from 'node:net'
 
 export interface HttpAddress {
   readonly address: string
@@ -42,23 +40,25 @@ export interface HttpResponse {
 /** No response, or none that may be used; the message says why, for whoever asked. */
 export class HttpFault extends Error {}
 
-/** @throws HttpFault */
+/** The body that was to be sent cannot be read. */
+class UnreadableBody extends Error {}
+
+/** Octets on the wire beside those of a response's body: its header, the framing of chunks and of TLS records. */
+const MAX_FRAMING_BYTES = 128 * 1024
+/** From here on a response says that the request is not wanted (RFC 9110 §15.5): no more of it is sent. */
+const FIRST_ERROR_STATUS = 400
+
+/** @throws HttpFault, or what reading the body threw */
 export async function exchangeHttp(asked: HttpRequest): Promise<HttpResponse> {
-  const { url, method, headers, body, addresses, timeoutMs, maxResponseBytes } = asked
-  const begin = url.protocol === 'https:' ? requestTls : requestPlain
-  const length = body === null ? {} : { 'content-length': String(body.sizeBytes) }
+  const { body, timeoutMs, maxResponseBytes } = asked
   const signal = AbortSignal.timeout(timeoutMs)
+  let request: ClientRequest | null = null
   try {
-    const request = begin(url, {
-      method,
-      headers: { ...headers, ...length },
-      agent: false,
-      lookup: lookupAmong(addresses),
-      signal,
-    })
+    request = begun(asked, signal)
     const responded = responseTo(request)
-    await Promise.all([responded, sent(request, body)])
-    const response = await responded
+    // A server may answer before it has read everything, and does not have to read the rest then.
+    const sending = sent(request, body).then(() => responded)
+    const response = await Promise.race([responded, sending])
     return {
       status: response.statusCode ?? 0,
       headers: Object.fromEntries(
@@ -68,8 +68,23 @@ export async function exchangeHttp(asked: HttpRequest): Promise<HttpResponse> {
     }
   } catch (error) {
     if (error instanceof HttpFault) throw error
+    if (error instanceof UnreadableBody) throw error.cause
     throw new HttpFault(signal.aborted ? `no answer within ${timeoutMs} ms` : whatWentWrong(error as Error))
+  } finally {
+    request?.destroy()
   }
+}
+
+function begun({ url, method, headers, body, addresses }: HttpRequest, signal: AbortSignal): ClientRequest {
+  const begin = url.protocol === 'https:' ? requestTls : requestPlain
+  const length = body === null ? {} : { 'content-length': String(body.sizeBytes) }
+  return begin(url, {
+    method,
+    headers: { ...headers, ...length },
+    agent: false,
+    lookup: lookupAmong(addresses),
+    signal,
+  })
 }
 
 /** Nothing of the address: an error of Node names the one it could not reach. */
@@ -80,16 +95,44 @@ function whatWentWrong(error: Error): string {
 
 function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  request.on('response', resolve).on('error', reject)
+  request
+    .on('response', resolve)
+    .on('error', reject)
+    // Nobody asked for another protocol (RFC 9110 §15.2.2); behind it there is no response any more.
+    .on('upgrade', (_, socket) => {
+      socket.destroy()
+      reject(new HttpFault('the server changed to another protocol'))
+    })
+    .on('close', () => reject(new HttpFault('the connection ended without a response')))
   return promise
 }
 
+/** Sends the body as fast as the server takes it. @throws UnreadableBody */
 async function sent(request: ClientRequest, body: HttpBody | null): Promise<void> {
-  if (body === null) {
-    request.end()
-    return
+  let isUnwanted = false
+  request.once('response', ({ statusCode = 0 }) => {
+    isUnwanted = statusCode >= FIRST_ERROR_STATUS
+  })
+  try {
+    for await (const chunk of body?.chunks ?? []) {
+      if (request.destroyed || isUnwanted) return
+      if (!request.write(chunk) && !request.destroyed) await drained(request)
+    }
+  } catch (error) {
+    throw new UnreadableBody('', { cause: error })
   }
-  await pipeline(Readable.from(body.chunks), request)
+  request.end()
+}
+
+/** Resolves when more can be written, or when there is nothing any more to write to. */
+function drained(request: ClientRequest): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const over = (): void => {
+    request.off('drain', over).off('close', over).off('response', over)
+    resolve()
+  }
+  request.on('drain', over).on('close', over).on('response', over)
+  return promise
 }
 
 async function collected(response: IncomingMessage, limit: number): Promise<Uint8Array> {
@@ -97,8 +140,10 @@ async function collected(response: IncomingMessage, limit: number): Promise<Uint
   let bytes = 0
   for await (const piece of response as AsyncIterable<Uint8Array>) {
     bytes += piece.byteLength
+    const wireBytes = (response.socket as Socket | null)?.bytesRead ?? 0
     // Leaving the loop ends the connection.
-    if (bytes > limit) throw new HttpFault(`a response of more than ${limit} octets`)
+    if (bytes > limit || wireBytes > limit + MAX_FRAMING_BYTES)
+      throw new HttpFault(`a response of more than ${limit} octets`)
     pieces.push(piece)
   }
   return Buffer.concat(pieces)
