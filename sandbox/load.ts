@@ -7,6 +7,7 @@ import { type Approval, beyondApproval, WHATEVER_IT_ASKS } from './approval.ts'
 import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
 import type { Domains } from './domains.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
+import { isAtAddress } from './origin-scope.ts'
 import {
   type Asked,
   effectivePermissions,
@@ -102,7 +103,13 @@ async function loadPlugin(
   }
   const granted = grantedBy(approval, entry, compiled, manifest)
   if (granted !== null && 'message' in granted) return granted as Problem
-  const permissions = effectivePermissions(manifest.permissions, granted as Asked | null)
+  const named = placesNamed(approval, entry, granted as Asked | null)
+  if (named !== null && 'message' in named) return named as Problem
+  const permissions = effectivePermissions(
+    manifest.permissions,
+    granted as Asked | null,
+    named as Asked | null,
+  )
   domain.keep(number, { request: { ...request, name: manifest.name }, permissions })
   return {
     number,
@@ -161,6 +168,18 @@ function grantedBy(
   return beyondApproval(permissions, approval, compiled, entry.place) ?? approval
 }
 
+/**
+ * What may be at addresses that are not on the Internet. Somebody who approves a plugin sees the names of its places, not
+ * where they lead: so that is what the configuration grants, and the addresses that were approved as such.
+ */
+function placesNamed(approval: Approval, entry: PluginConfig, granted: Asked | null): Asked | Problem | null {
+  if (approval === null || approval === WHATEVER_IT_ASKS) return granted
+  const grant = parsedGrant(entry)
+  if ('message' in grant) return grant
+  const listed = (asked: Asked): readonly string[] => (asked.http ?? []) as readonly string[]
+  return { http: [...listed(grant as Asked), ...listed(approval).filter(isAtAddress)] }
+}
+
 function changing({ place }: PluginConfig, { source }: CompiledPlugin): Problem {
   return {
     code: 'P2014',
@@ -171,25 +190,31 @@ function changing({ place }: PluginConfig, { source }: CompiledPlugin): Problem 
 }
 
 /** What the administrator granted; null for a shipped plugin, which gets what it asks for. */
-function grantOf({ source, grant, place }: PluginConfig, asked: Asked, name: string): Asked | Problem | null {
-  if (source.kind === 'bundled') return null
-  const granted = parsePermissions(grant)
-  if (typeof granted === 'string')
-    return {
-      code: 'P2002',
-      place,
-      message: `The grant is not usable: ${granted}.`,
-      remedy: 'see docs/plugins.md',
-    }
+function grantOf(entry: PluginConfig, asked: Asked, name: string): Asked | Problem | null {
+  if (entry.source.kind === 'bundled') return null
+  const parsed = parsedGrant(entry)
+  if ('message' in parsed) return parsed
+  const granted = parsed as Asked
   const missing = missingGrants(asked, granted)
   if (missing.length === 0) return granted
   const sentences = permissionSentences(Object.fromEntries(missing.map((one) => [one, asked[one]])))
   const grants = missing.map((one) => `"${one}": ${JSON.stringify(asked[one])}`).join(', ')
   return {
     code: 'P2001',
-    place,
+    place: entry.place,
     message: `The plugin "${name}" asks for what only you can grant: it ${sentences.map((line) => line.replace('critical: ', '')).join('; it ')}.`,
     remedy: `if that is what you want, add  grant: { ${grants} }  to this entry`,
+  }
+}
+
+function parsedGrant({ grant, place }: PluginConfig): Asked | Problem {
+  const parsed = parsePermissions(grant)
+  if (typeof parsed !== 'string') return parsed
+  return {
+    code: 'P2002',
+    place,
+    message: `The grant is not usable: ${parsed}.`,
+    remedy: 'see docs/plugins.md',
   }
 }
 

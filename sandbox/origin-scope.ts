@@ -1,4 +1,5 @@
 /** Where a plugin may send HTTP requests: origins, each scheme, host and port (RFC 6454 §4), without patterns. */
+import { isIP } from 'node:net'
 
 export class OriginScope {
   readonly #asked: ReadonlySet<string>
@@ -20,8 +21,15 @@ export class OriginScope {
   }
 }
 
+/** Whether the host of a place is an address itself, so that nothing can lead elsewhere. */
+export function isAtAddress(place: string): boolean {
+  const host = place.replace(/^https?:\/\//, '').replace(/:\d+$/, '')
+  return isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0
+}
+
 /** Whether a text is an origin as it is compared: `https://api.example.test`, `http://10.0.0.1:8080`. */
 export function isOrigin(text: unknown): text is string {
   if (typeof text !== 'string' || !/^https?:\/\//.test(text) || !URL.canParse(text)) return false
-  return new URL(text).origin === text
+  // URL takes a * for a letter; here it would look like a pattern.
+  return new URL(text).origin === text && !text.includes('*')
 }

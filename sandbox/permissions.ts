@@ -169,8 +169,16 @@ function isList(on: AskedOn): on is readonly string[] {
   return Array.isArray(on)
 }
 
-/** The same in the form it is checked with at every use. */
-export function effectivePermissions(requested: Asked, granted: Asked | null): PermissionSet {
+/**
+ * The same in the form it is checked with at every use.
+ *
+ * @param named what may be at addresses that are not on the Internet; null: all of it
+ */
+export function effectivePermissions(
+  requested: Asked,
+  granted: Asked | null,
+  named: Asked | null = granted,
+): PermissionSet {
   const asked = permissionsInForce(requested, granted)
   const patterns = (name: PermissionName): PatternSet =>
     new PatternSet((asked[name] ?? []) as readonly string[])
@@ -193,7 +201,7 @@ export function effectivePermissions(requested: Asked, granted: Asked | null): P
     routeSet: patterns('route.set'),
     credentials: asked.credentials === true,
     dns: new DnsScope((asked.dns ?? null) as AskedDns | null),
-    http: new OriginScope(origins, granted === null ? origins : ((granted.http ?? []) as readonly string[])),
+    http: new OriginScope(origins, named === null ? origins : ((named.http ?? []) as readonly string[])),
     secrets: patterns('secrets'),
     notes: patterns('notes'),
   }

@@ -83,6 +83,8 @@ const malformed: readonly (readonly [unknown, RegExp])[] = [
   [{ kv: ['a*b'] }, /at most one \* at its end/],
   [{ kv: [] }, /1 to 100 entries/],
   [{ hold: 'yes' }, /"hold" is written as true/],
+  [{ http: ['https://*.example.test'] }, /"http" lists origins/],
+  [{ http: ['*'] }, /"http" lists origins/],
   [{ refuse: ['tempfail'] }, /"refuse" lists/],
   [{ toString: true }, /no permission called "toString"/],
 ]

@@ -3,10 +3,16 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { Config } from '../../config/config.ts'
 import { formatProblem } from '../../config/problem.ts'
+import { systemClock } from '../../core/observe/clock.ts'
+import { silentLog } from '../../core/observe/log.ts'
 import { checkPlugins } from '../../sandbox/check.ts'
+import type { OriginScope } from '../../sandbox/origin-scope.ts'
 import { approvePlugin, type Reviewed, reviewPlugin } from '../../sandbox/review.ts'
-import { bundledPlugin, fixturePlugin } from '../support/sandbox.ts'
+import { openConfigured } from '../../sandbox/sandbox.ts'
+import { testResolver } from '../../sandbox/test-network.ts'
+import { bundledPlugin, fixturePlugin, stateInMemory } from '../support/sandbox.ts'
 import { TemporaryFolder } from '../support/temporary-folder.ts'
 
 const AT = Date.UTC(2026, 10, 24)
@@ -49,14 +55,35 @@ class Place {
 
   /** What a start would say. */
   async problems(grant: object = {}): Promise<string> {
+    return (await checkPlugins(this.#configured(grant))).map(formatProblem).join('\n')
+  }
+
+  /** Where it may send requests. */
+  async scope(grant: object = {}): Promise<OriginScope> {
+    const options = {
+      resolver: testResolver({}, {}),
+      state: stateInMemory(),
+      secrets: {},
+      random: Math.random,
+    }
+    const sandbox = await openConfigured(this.#configured(grant), {
+      ...options,
+      clock: systemClock,
+      log: silentLog,
+    })
+    assert.ok(!('problems' in sandbox), JSON.stringify(sandbox))
+    sandbox.close()
+    return sandbox.panel.plugins[0]?.permissions.http ?? assert.fail()
+  }
+
+  #configured(grant: object): Config {
     const mine = fixturePlugin('mine', {
       source: { kind: 'file', path: this.file },
       config: { key: 'x' },
       grant: grant as Record<string, unknown>,
     })
     const plugins = [mine, bundledPlugin('relay-control')]
-    const config = { plugins, lookups: {}, secrets: {}, file: this.#config }
-    return (await checkPlugins(config as never)).map(formatProblem).join('\n')
+    return { plugins, lookups: {}, secrets: {}, file: this.#config } as unknown as Config
   }
 }
 
@@ -98,6 +125,20 @@ test('with a lock a critical permission needs its approval and no grant', async 
   assert.match(await place.problems(), /^P2001/)
   await place.approve()
   assert.equal(await place.problems(), '')
+})
+
+test('an approval opens no private address, but one it names itself', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  const [name, address] = ['https://api.example.test', 'http://10.0.0.9:8080']
+  place.write(`{ http: ['${name}', '${address}', 'http://[::1]'] }`)
+  await place.approve()
+  const approved = await place.scope()
+  const mayBePrivate = (scope: OriginScope) =>
+    [name, address, 'http://[::1]'].map((one) => scope.allowsPrivate(one))
+  assert.deepEqual([approved.allows(name), mayBePrivate(approved)], [true, [false, true, true]])
+  assert.deepEqual(mayBePrivate(await place.scope({ http: [name] })), [true, true, true])
+  assert.match(await place.problems({ http: ['nowhere'] }), /^P2002/)
 })
 
 const broken: readonly (readonly [string, string])[] = [
