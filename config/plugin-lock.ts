@@ -2,7 +2,7 @@
  * postern.lock: the plugins somebody has looked at and approved, beside the configuration. With it a plugin of the
  * user's runs exactly as it was approved, or not at all.
  */
-import { existsSync, renameSync, writeFileSync } from 'node:fs'
+import { lstatSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { Problem } from './problem.ts'
@@ -16,6 +16,8 @@ export interface ApprovedPlugin {
   readonly build: string
   /** As the plugin asked for them; the sandbox reads them. */
   readonly permissions: Readonly<Record<string, unknown>>
+  /** Names of its hooks; null: it was approved when they were not written down. */
+  readonly hooks: readonly string[] | null
   /** ISO 8601. */
   readonly approvedAt: string
 }
@@ -37,7 +39,7 @@ export function lockFileOf(configFile: string): string {
 
 /** null: there is none, so nothing has to be approved. */
 export function readPluginLock(file: string): PluginLock | Problem | null {
-  if (!existsSync(file)) return null
+  if (!isThere(file)) return null
   const read = readAtMost(file, MAX_LOCK_BYTES)
   if ('reason' in read) return unreadable(file, `The file ${read.reason}.`)
   try {
@@ -50,9 +52,23 @@ export function readPluginLock(file: string): PluginLock | Problem | null {
   }
 }
 
+/** What is there and leads nowhere is no lock either, but somebody meant one. */
+function isThere(file: string): boolean {
+  try {
+    lstatSync(file)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+  }
+}
+
 /** Writes the lock as a whole; a crash leaves the old one. @throws Error of the file system */
 export function writePluginLock({ file, plugins }: PluginLock): void {
-  const shown = plugins.map(({ path, ...entry }) => ({ ...entry, path: relative(dirname(file), path) }))
+  const shown = plugins.map(({ path, hooks, ...entry }) => ({
+    ...entry,
+    ...(hooks === null ? {} : { hooks }),
+    path: relative(dirname(file), path),
+  }))
   const text = HEAD + stringify({ version: VERSION, plugins: shown }, { lineWidth: 110 })
   writeFileSync(`${file}.new`, text)
   renameSync(`${file}.new`, file)
@@ -60,19 +76,32 @@ export function writePluginLock({ file, plugins }: PluginLock): void {
 
 /** @throws Error with what is wrong */
 function approvedPlugin(entry: unknown, index: number, folder: string): ApprovedPlugin {
-  const { name, path, build, permissions, approvedAt } = (entry ?? {}) as Record<string, unknown>
+  const {
+    name,
+    path,
+    build,
+    permissions,
+    hooks = null,
+    approvedAt,
+  } = (entry ?? {}) as Record<string, unknown>
   const isPlain = typeof permissions === 'object' && permissions !== null && !Array.isArray(permissions)
   if (typeof name !== 'string' || typeof path !== 'string' || !isPlain || typeof approvedAt !== 'string')
     throw new Error(`Entry ${index + 1} needs name, path, build, permissions and approvedAt`)
   if (typeof build !== 'string' || !BUILD.test(build))
     throw new Error(`The build of "${name}" is not "sha256:" and 64 hexadecimal digits`)
+  if (hooks !== null && !isTexts(hooks)) throw new Error(`The hooks of "${name}" are no list of names`)
   return {
     name,
     path: resolve(folder, path),
     build,
     permissions: permissions as Record<string, unknown>,
+    hooks,
     approvedAt,
   }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
 function unreadable(file: string, what: string): Problem {

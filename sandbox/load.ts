@@ -161,11 +161,11 @@ function grantedBy(
   approval: Approval,
   entry: PluginConfig,
   compiled: CompiledPlugin,
-  { permissions, name }: Manifest,
+  manifest: Manifest,
 ): Asked | Problem | null {
-  if (approval === null) return grantOf(entry, permissions, name)
-  if (approval === WHATEVER_IT_ASKS) return permissions
-  return beyondApproval(permissions, approval, compiled, entry.place) ?? approval
+  if (approval === null) return grantOf(entry, manifest.permissions, manifest.name)
+  if (approval === WHATEVER_IT_ASKS) return manifest.permissions
+  return beyondApproval(manifest, approval, compiled, entry.place) ?? approval.permissions
 }
 
 /**
@@ -177,7 +177,7 @@ function placesNamed(approval: Approval, entry: PluginConfig, granted: Asked | n
   const grant = parsedGrant(entry)
   if ('message' in grant) return grant
   const listed = (asked: Asked): readonly string[] => (asked.http ?? []) as readonly string[]
-  return { http: [...listed(grant as Asked), ...listed(approval).filter(isAtAddress)] }
+  return { http: [...listed(grant as Asked), ...listed(approval.permissions).filter(isAtAddress)] }
 }
 
 function changing({ place }: PluginConfig, { source }: CompiledPlugin): Problem {

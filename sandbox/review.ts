@@ -52,19 +52,32 @@ export async function reviewPlugin(
   return 'problems' in looked ? looked : reviewed(looked.source, looked.loaded, lock)
 }
 
-/** Approves a plugin as it was reviewed. @returns the lock; `isNew` when there was none @throws Error of the file system */
+/**
+ * Approves a plugin as it was reviewed.
+ *
+ * @param meant the build somebody has looked at; null: whatever it is
+ * @returns the lock; `isNew` when there was none
+ * @throws Error of the file system
+ */
 export function approvePlugin(
-  { name, file, build, permissions }: Reviewed,
+  { name, file, build, hooks, permissions }: Reviewed,
   lockFile: string,
   now: number,
+  meant: string | null = null,
 ): { readonly isNew: boolean } | { readonly problems: readonly Problem[] } {
+  if (meant !== null && meant !== build) return { problems: [anotherBuild(file, build, meant)] }
   const lock = readPluginLock(lockFile)
   if (lock !== null && 'code' in lock) return { problems: [lock] }
   const others = lock?.plugins.filter(({ path }) => path !== file) ?? []
   const approvedAt = new Date(now).toISOString()
-  const entry: ApprovedPlugin = { name, path: file, build, permissions, approvedAt }
+  const entry: ApprovedPlugin = { name, path: file, build, hooks, permissions, approvedAt }
   writePluginLock({ file: lockFile, plugins: [...others, entry] })
   return { isNew: lock === null }
+}
+
+function anotherBuild(file: string, build: string, meant: string): Problem {
+  const message = `The plugin is not the one that was looked at: its build is ${build}, not ${meant}.`
+  return { code: 'P2012', place: file, message, remedy: 'look at it again with "postern plugin review"' }
 }
 
 function reviewed({ compiled }: PluginSource, loaded: ReadyPlugin, lock: PluginLock | null): Reviewed {

@@ -35,6 +35,8 @@ export interface SandboxSources {
   /** In the order of asking. */
   readonly plugins: readonly PluginSource[]
   readonly tables: LookupTables
+  /** The lock that was read; null: there was none. */
+  readonly lockFile: string | null
 }
 
 /** Reads what the configuration names. What cannot be used is left out, and all problems are told, not only the first. */
@@ -52,7 +54,8 @@ export function readSandboxSources(config: SandboxConfig): {
     if ('message' in source) problems.push(source)
     else plugins.push(source)
   }
-  return { sources: { border: borderSources(), plugins, tables }, problems }
+  const lockFile = lock !== null && 'plugins' in lock ? lock.file : null
+  return { sources: { border: borderSources(), plugins, tables, lockFile }, problems }
 }
 
 /** What comes with the gateway needs no approval. */
@@ -61,7 +64,7 @@ function pluginSource(entry: PluginConfig, lock: PluginLock | null): PluginSourc
   if ('message' in compiled) return compiled
   if (lock === null || entry.source.kind === 'bundled') return { entry, compiled, approval: null }
   const approval = approvalOf(lock, compiled, entry.place)
-  return 'message' in approval ? (approval as Problem) : { entry, compiled, approval }
+  return 'message' in approval ? approval : { entry, compiled, approval }
 }
 
 function borderSources(): BorderSources {

@@ -19,10 +19,11 @@ export interface Rooms {
   inspectPlugin(path: string): Promise<InspectedPlugin | { readonly problems: readonly Problem[] }>
   /** The same for somebody who has to decide about it, compared with what was approved before. */
   reviewPlugin(path: string, lockFile: string): Promise<Reviewed | { readonly problems: readonly Problem[] }>
-  /** Writes the approval of what was reviewed into the lock. */
+  /** Writes the approval of what was reviewed into the lock. @param meant the build it has to be; null: whatever it is */
   approvePlugin(
     reviewed: Reviewed,
     lockFile: string,
+    meant: string | null,
   ): Promise<{ readonly isNew: boolean } | { readonly problems: readonly Problem[] }>
   /** The file of approvals beside a configuration file, whether there is one or not. */
   lockFileOf(configFile: string): Promise<string>
@@ -55,9 +56,9 @@ export const ROOMS: Rooms = {
     const { reviewPlugin } = await import('../../sandbox/review.ts')
     return await reviewPlugin(path, lockFile)
   },
-  async approvePlugin(reviewed, lockFile) {
+  async approvePlugin(reviewed, lockFile, meant) {
     const { approvePlugin } = await import('../../sandbox/review.ts')
-    return approvePlugin(reviewed, lockFile, Date.now())
+    return approvePlugin(reviewed, lockFile, Date.now(), meant)
   },
   async lockFileOf(configFile) {
     const { lockFileOf } = await import('../../config/plugin-lock.ts')

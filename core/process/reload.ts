@@ -109,6 +109,9 @@ export class Reloading {
       if ('problems' in read) return read.problems
       const problems = await this.#prepared(read)
       if (problems.length > 0) return problems
+      const before = this.#current.sources.lockFile
+      if (before !== null && read.sources.lockFile === null)
+        this.#log.warn('plugin-lock-gone', { file: before })
       this.#current = read
       await this.#workers.activate(read)
       return []

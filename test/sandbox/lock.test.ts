@@ -1,6 +1,6 @@
 /** postern.lock: a plugin starts exactly as it was approved, or the problem says what differs and how to approve it. */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Config } from '../../config/config.ts'
@@ -141,12 +141,50 @@ test('an approval opens no private address, but one it names itself', async () =
   assert.match(await place.problems({ http: ['nowhere'] }), /^P2002/)
 })
 
+test('the name and the hooks are those that were approved; a lock without hooks is an older one', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write('{}')
+  await place.approve()
+  const lock = readFileSync(place.lock, 'utf8')
+  writeFileSync(place.lock, lock.replace('name: mine', 'name: other'))
+  assert.match(await place.problems(), /^P2013 .* is called "mine" and was approved as "other"/)
+  writeFileSync(place.lock, lock.replace('- rcpt', '- data'))
+  assert.match(await place.problems(), /^P2013 .* hooks that were not approved: rcpt\./)
+  writeFileSync(place.lock, lock.replace(/ +hooks:\n +- rcpt\n/, ''))
+  assert.equal(await place.problems(), '')
+})
+
+test('a plugin that has become another since it was looked at is not approved', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write('{}')
+  const { build } = await place.review()
+  place.write('{ hold: true }')
+  const approved = approvePlugin(await place.review(), place.lock, AT, build)
+  assert.ok('problems' in approved)
+  assert.match(approved.problems.map(formatProblem).join(), new RegExp(`^P2012 .*not ${build}`))
+  assert.ok(!existsSync(place.lock))
+})
+
+test('a lock that leads nowhere is a lock that cannot be read', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write('{}')
+  symlinkSync(join(folder.path, 'nowhere'), place.lock)
+  assert.match(await place.problems(), /^P2010/)
+})
+
 const broken: readonly (readonly [string, string])[] = [
   ['no version', 'plugins: []\n'],
   ['no list', 'version: 1\n'],
   [
     'a short build',
     'version: 1\nplugins: [{ name: a, path: a, build: "sha256:1", permissions: {}, approvedAt: x }]',
+  ],
+  [
+    'hooks that are no names',
+    `version: 1\nplugins: [{ name: a, path: a, build: "sha256:${'0'.repeat(64)}", permissions: {}, hooks: [1], approvedAt: x }]`,
   ],
   ['no YAML', '{'],
   ['a list', '[]'],

@@ -20,23 +20,30 @@ export function pluginApproveCommand(line: CommandLine): Command {
   return new Command('approve')
     .description('Approve a plugin as it is now: its code and its permissions, in postern.lock.')
     .argument('<path>', 'a .ts file, or a folder with an index.ts')
+    .option('--build <sha256>', 'approve it only when its build is this one, as review shows it')
     .addHelpText('after', '\nExample:\n  postern plugin approve ./plugins/no-robots')
-    .action(line.action(async (path: string) => await approve(line, path)))
+    .action(
+      line.action(
+        async (path: string, { build = null }: { readonly build?: string | null }) =>
+          await approve(line, path, build),
+      ),
+    )
 }
 
 async function review(line: CommandLine, path: string): Promise<ExitCode> {
   const reviewed = await reviewedPlugin(line, path)
   if ('problems' in reviewed) return complain(line, reviewed)
   if (line.json) line.output.json(reviewed)
-  else for (const text of formatReview(reviewed)) line.output.print(text)
+  else
+    for (const text of [...formatReview(reviewed), ...formatCommand(reviewed, path)]) line.output.print(text)
   return EXIT.fine
 }
 
-async function approve(line: CommandLine, path: string): Promise<ExitCode> {
+async function approve(line: CommandLine, path: string, meant: string | null): Promise<ExitCode> {
   const reviewed = await reviewedPlugin(line, path)
   if ('problems' in reviewed) return complain(line, reviewed)
   const lockFile = await line.rooms.lockFileOf(line.configFile())
-  const approved = await line.rooms.approvePlugin(reviewed, lockFile)
+  const approved = await line.rooms.approvePlugin(reviewed, lockFile, meant)
   if ('problems' in approved) return complain(line, approved)
   const { name, version, build } = reviewed
   if (line.json) line.output.json({ name, version, build, lock: lockFile, isNew: approved.isNew })
@@ -88,13 +95,23 @@ function formatSetting(setting: ReviewedSetting): string {
   return `${name}: ${parts.join(', ')}${description === '' ? '' : `   ${description}`}`
 }
 
+/** Approves what was shown, and not what the file may have become meanwhile. */
+function formatCommand({ approved, build }: Reviewed, path: string): readonly string[] {
+  if (approved !== null && isAsApproved(approved)) return []
+  const word = /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+  return ['Approve exactly this with:', `  postern plugin approve ${visible(word)} --build ${build}`]
+}
+
+function isAsApproved({ isSameBuild, added, removed }: NonNullable<Reviewed['approved']>): boolean {
+  return isSameBuild && added.length === 0 && removed.length === 0
+}
+
 function formatDifference({ approved }: Reviewed): readonly string[] {
   if (approved === null) return ['It is not approved.']
   const { isSameBuild, at, build, added, removed } = approved
   const code = isSameBuild ? 'this code' : `other code, ${build}`
-  const same = isSameBuild && added.length === 0 && removed.length === 0
   return [
-    `Approved on ${visible(at)}: ${code}${same ? ' with these permissions' : ''}.`,
+    `Approved on ${visible(at)}: ${code}${isAsApproved(approved) ? ' with these permissions' : ''}.`,
     ...added.map((sentence) => `  new    ${visible(sentence)}`),
     ...removed.map((sentence) => `  gone   ${visible(sentence)}`),
   ]

@@ -30,10 +30,17 @@ test('a plugin is reviewed, approved, changed, and reviewed again', async () => 
   assert.match(first.stdout, /^mine 1\.0\.0 {3}\S*mine\.ts {3}\d+ octets\nbuild: sha256:[0-9a-f]{64}\n/)
   assert.match(first.stdout, /\nhooks: rcpt, data\nIt\n {2}critical {3}may let anyone send mail anywhere\n/)
   assert.match(first.stdout, /\n {2}ordinary {3}keeps values between sessions under mine:\*\n/)
-  assert.match(first.stdout, /\nSettings:\n {2}seconds: integer, default 5 {3}Wait\nIt is not approved\.\n$/)
+  assert.match(
+    first.stdout,
+    /\nSettings:\n {2}seconds: integer, default 5 {3}Wait\nIt is not approved\.\nApprove exactly this/,
+  )
   assert.ok(!existsSync(lock))
 
-  const approved = await run('approve')
+  const command = /\n {2}postern (plugin approve \S+mine\.ts --build \S+)\n$/.exec(first.stdout)?.[1] ?? ''
+  const another = await run('approve', '--build', `sha256:${'0'.repeat(64)}`)
+  assert.deepEqual([another.code, another.stderr.slice(0, 5)], [1, 'P2012'])
+  assert.ok(!existsSync(lock))
+  const approved = await runHere([...command.split(' '), '--config', config])
   assert.equal(approved.code, 0, approved.stderr)
   assert.match(approved.stdout, /From now on every plugin with "path:" starts only as it was approved/)
   const written = parse(readFileSync(lock, 'utf8')) as { plugins: readonly Record<string, unknown>[] }
@@ -41,6 +48,7 @@ test('a plugin is reviewed, approved, changed, and reviewed again', async () => 
   assert.deepEqual(entry, {
     name: 'mine',
     path: 'mine.ts',
+    hooks: ['rcpt', 'data'],
     permissions: { kv: ['mine:*'], 'relay.grant': true },
   })
   assert.ok(first.stdout.includes(String(build)))
@@ -50,7 +58,7 @@ test('a plugin is reviewed, approved, changed, and reviewed again', async () => 
   writeFileSync(file, source(`{ kv: ['mine:*'], hold: true }`))
   const changed = await run('review')
   assert.match(changed.stdout, /: other code, sha256:[0-9a-f]{64}\.\n {2}new {4}may keep mail in hold\n/)
-  assert.match(changed.stdout, /\n {2}gone {3}critical: may let anyone send mail anywhere\n$/)
+  assert.match(changed.stdout, /\n {2}gone {3}critical: may let anyone send mail anywhere\nApprove exactly/)
   const json = JSON.parse((await run('review', '--json')).stdout) as { approved: { isSameBuild: boolean } }
   assert.equal(json.approved.isSameBuild, false)
 })

@@ -1,14 +1,15 @@
 /** Reload in two phases, by what the workers are asked to do. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { loadConfig } from '../../../config/load.ts'
 import type { Problem } from '../../../config/problem.ts'
 import type { GenerationSource } from '../../../core/gateway/generation.ts'
-import { silentLog } from '../../../core/observe/log.ts'
+import type { LogFields } from '../../../core/observe/log.ts'
 import { type Reloadable, Reloading } from '../../../core/process/reload.ts'
 import { readSandboxSources } from '../../../sandbox/sources.ts'
+import { logInto } from '../../support/sandbox.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
 
 const PROBLEM: Problem = { code: 'P1009', place: 'x.ts:1:1', message: 'It does not load.', remedy: 'mend it' }
@@ -43,9 +44,10 @@ async function started(t: TestContext) {
   const { config } = loaded
   const { sources } = readSandboxSources(config)
   const workers = new Workers()
+  const logged: { event: string; fields: LogFields }[] = []
   const bound = config.listeners
-  const reloading = new Reloading(file, { number: 1, config, sources }, bound, workers, silentLog)
-  return { workers, reloading, write }
+  const reloading = new Reloading(file, { number: 1, config, sources }, bound, workers, logInto(logged))
+  return { workers, reloading, write, lock: join(folder.path, 'postern.lock'), logged }
 }
 
 test('what everybody could prepare is put in force, under a new number each time', async (t) => {
@@ -56,6 +58,18 @@ test('what everybody could prepare is put in force, under a new number each time
     [true, 3],
   )
   assert.deepEqual(workers.calls, ['prepare 2', 'activate 2', 'prepare 3', 'activate 3'])
+})
+
+test('a lock of the plugins that is gone is told', async (t) => {
+  const { reloading, lock, logged } = await started(t)
+  const gone = (): number => logged.filter(({ event }) => event === 'plugin-lock-gone').length
+  writeFileSync(lock, 'version: 1\nplugins: []\n')
+  await reloading.reload('x')
+  assert.equal(gone(), 0)
+  rmSync(lock)
+  await reloading.reload('x')
+  await reloading.reload('x')
+  assert.equal(gone(), 1)
 })
 
 test('what one could not prepare is let go everywhere, whether it says so or fails', async (t) => {
