@@ -38,6 +38,15 @@ export interface CallReport {
   readonly charge: Charge | null
 }
 
+/** Tools one plugin uses in its turn. */
+export interface ToolsUsed {
+  used: number
+  /** Of them, not over yet. */
+  underWay: number
+  /** Counts of metrics, which are none of those. */
+  counts: number
+}
+
 /** What became of a call after it was told something. */
 export type Progress = 'goes-on' | 'over' | 'ask-again'
 
@@ -54,10 +63,8 @@ export class Call {
   wrote = false
   /** Given to a plughost that is alive. */
   isSent = false
-  /** Tools at work for it. */
-  effectsUnderWay = 0
-  /** Tools the plugin being asked has used. */
-  effects = 0
+  /** Of the plugin being asked; each has its own, so that what ends late counts for the one that began it. */
+  tools: ToolsUsed = noTools()
   readonly #resolve: (reports: readonly CallReport[]) => void
   readonly #chainEndsAt: number
   #pluginStartedAt: number
@@ -104,7 +111,7 @@ export class Call {
     this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros, charge: null })
     this.#pluginStartedAt = now
     this.wrote = false
-    this.effects = 0
+    this.tools = noTools()
     return endsCall(answer, this.question.hook) || this.turn === undefined ? 'over' : this.#meetCondemned()
   }
 
@@ -123,7 +130,7 @@ export class Call {
     if (position < this.reports.length) return this.#lost('its plughost ended while it waited')
     this.#condemned = { plugin: guilty, fault, charge: 'process' }
     if (position === this.reports.length) return this.#meetCondemned()
-    return this.wrote ? this.fail(fault) : 'ask-again'
+    return this.wrote ? this.fail(fault) : this.#askAgain()
   }
 
   /** When its turn comes, this plugin is not asked and fails like this. */
@@ -151,6 +158,12 @@ export class Call {
     if (this.wrote || this.#askedAgain >= MOST_REPEATS)
       return this.fail({ kind: 'unavailable', message: why, stack: '' })
     this.#askedAgain++
+    return this.#askAgain()
+  }
+
+  /** From the beginning, its tools too. */
+  #askAgain(): Progress {
+    this.tools = noTools()
     return 'ask-again'
   }
 
@@ -159,6 +172,10 @@ export class Call {
     const { fault, charge } = this.#condemned
     return this.fail(fault, { charge })
   }
+}
+
+function noTools(): ToolsUsed {
+  return { used: 0, underWay: 0, counts: 0 }
 }
 
 /** A refusal does, and so does what is no answer here. An acceptance can still be refused by those asked later. */

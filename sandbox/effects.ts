@@ -1,30 +1,21 @@
 /** Tools at work: each effect a plugin asks for is checked, held against its quotas, and carried out by the broker. */
 import type { Broker } from './broker/broker.ts'
-import type { Caller, Effect } from './broker/effect.ts'
+import { type Caller, type Effect, QuotaExceeded } from './broker/effect.ts'
 import type { Call } from './call.ts'
+import { isBeyondPatience, ToolQuotas } from './tool-quotas.ts'
 import type { LoadedPlugin } from './trust-domain.ts'
-import type { PluginUsage } from './usage.ts'
 
 /** An effect as the plughost asks for it, the plugin known to be loaded and its turn. */
 export interface EffectAsked {
   readonly call: Call
   readonly loaded: LoadedPlugin
-  readonly usage: PluginUsage
   readonly method: string
   readonly args: readonly unknown[]
   /** Size of the request. */
   readonly chars: number
 }
 
-/** Of one call at once: results of all of them may lie in memory together. */
-const MAX_AT_ONCE = 16
-/** Of one plugin in one call of a hook, beside reading the body once. */
-const MAX_IN_CALL = 64
-/** A plugin that goes on after so many refusals is not asked on. */
-const MAX_TRIES = 2 * MAX_IN_CALL
-const MAX_REQUEST_CHARS = 70_000
 const MAX_RESULT_CHARS = 262_144
-const BODY_PIECE_BYTES = 65_536
 /** Holds its answers to a size itself: of a server's answer more may be wanted than of the others. */
 const OWN_LIMIT = 'http.fetch'
 
@@ -33,9 +24,11 @@ export type EffectBroker = Pick<Broker, 'effect' | 'failed'>
 
 export class Effects {
   readonly #broker: EffectBroker
+  readonly #quotas: ToolQuotas
 
-  constructor(broker: EffectBroker) {
+  constructor(broker: EffectBroker, now: () => number = () => performance.now()) {
     this.#broker = broker
+    this.#quotas = new ToolQuotas(now)
   }
 
   /**
@@ -44,55 +37,46 @@ export class Effects {
    * @returns false when this plugin has tried so often that its call is to be ended
    */
   carryOut(asked: EffectAsked, settle: (ok: boolean, json: string) => void): boolean {
-    const { call, usage } = asked
-    call.effects++
-    call.effectsUnderWay++
-    const end = (ok: boolean, json: string): void => {
-      call.effectsUnderWay--
-      settle(ok, json)
-    }
-    const exceeded = quotaExceeded(asked)
+    const { call, loaded, method, chars } = asked
+    const { exceeded, end } = this.#quotas.begin({ call, plugin: loaded.request.name, method, chars })
     if (exceeded !== null) {
-      usage.quotaErrors++
-      end(false, JSON.stringify(exceeded))
-      return call.effects <= allowed(call) + MAX_TRIES
+      end()
+      settle(false, this.#refused(asked, exceeded))
+      return !isBeyondPatience(call)
     }
-    this.#run(asked, end)
+    this.#run(asked, (ok, json) => {
+      end()
+      settle(ok, json)
+    })
     return true
   }
 
-  #run({ call, loaded, usage, method, args }: EffectAsked, end: (ok: boolean, json: string) => void): void {
+  #run(asked: EffectAsked, end: (ok: boolean, json: string) => void): void {
+    const { call, method, args } = asked
     const known = this.#broker.effect(method)
     if (known === undefined) return end(false, JSON.stringify(`there is no tool called ${method}`))
     if (known.write) call.wrote = true
-    const { question } = call
-    const { permissions, request } = loaded
-    const caller: Caller = { plugin: request.name, permissions, message: question.message, question }
-    begun(known, caller, args).then(
+    begun(known, callerOf(asked), args).then(
       (value) => {
         const json = JSON.stringify(value) ?? ''
         if (method === OWN_LIMIT || json.length <= MAX_RESULT_CHARS) return end(true, json)
-        usage.quotaErrors++
-        end(false, JSON.stringify(`a result of more than ${MAX_RESULT_CHARS} characters`))
+        const exceeded = `a result of more than ${MAX_RESULT_CHARS} characters`
+        end(false, this.#refused(asked, new QuotaExceeded('effects.result-size', exceeded)))
       },
-      (error: unknown) => end(false, JSON.stringify(this.#broker.failed(caller, method, error))),
+      (error: unknown) => end(false, this.#refused(asked, error)),
     )
   }
+
+  #refused(asked: EffectAsked, error: unknown): string {
+    return JSON.stringify(this.#broker.failed(callerOf(asked), asked.method, error))
+  }
+}
+
+function callerOf({ call: { question }, loaded: { permissions, request } }: EffectAsked): Caller {
+  return { plugin: request.name, permissions, message: question.message, question }
 }
 
 /** What it throws at once is a refusal like any other. */
 async function begun(effect: Effect, caller: Caller, args: readonly unknown[]): Promise<unknown> {
   return await effect.run(caller, args)
-}
-
-function quotaExceeded({ call, chars }: EffectAsked): string | null {
-  if (call.effectsUnderWay > MAX_AT_ONCE) return `more than ${MAX_AT_ONCE} tools of one call at work at once`
-  if (call.effects > allowed(call)) return `tools used more than ${allowed(call)} times in one call`
-  if (chars > MAX_REQUEST_CHARS) return `arguments of more than ${MAX_REQUEST_CHARS} characters`
-  return null
-}
-
-/** A body can be read to its end, whatever its size. */
-function allowed({ question: { message } }: Call): number {
-  return MAX_IN_CALL + Math.ceil((message?.sizeBytes ?? 0) / BODY_PIECE_BYTES)
 }

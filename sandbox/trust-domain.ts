@@ -13,7 +13,7 @@ import { PluginLog } from './plugin-log.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
 import { RetryLine } from './retry-line.ts'
-import { type PluginUsage, usageOf } from './usage.ts'
+import type { PluginUsage } from './usage.ts'
 
 export interface LoadedPlugin {
   readonly request: LoadRequest
@@ -303,16 +303,13 @@ export class TrustDomain {
     const { method, args } = asked
     const isWrite = this.#options.broker.effect(method)?.write === true
     const traced = call.question.trace?.effect(plugin, method, args, isWrite)
-    const goesOn = this.#effects.carryOut(
-      { ...asked, call, loaded, usage: this.#usage(plugin) },
-      (ok, json) => {
-        traced?.(ok, json === '' ? undefined : (JSON.parse(json) as unknown))
-        if (this.#calls.get(id) !== call) return
-        // Without a value the list is shorter: JSON has no undefined, and null would be a value.
-        const value = json === '' ? '' : `,${json}`
-        host?.send(TO_HOST.result, id, `[${effect},${plugin},${ok}${value}]`)
-      },
-    )
+    const goesOn = this.#effects.carryOut({ ...asked, call, loaded }, (ok, json) => {
+      traced?.(ok, json === '' ? undefined : (JSON.parse(json) as unknown))
+      if (this.#calls.get(id) !== call) return
+      // Without a value the list is shorter: JSON has no undefined, and null would be a value.
+      const value = json === '' ? '' : `,${json}`
+      host?.send(TO_HOST.result, id, `[${effect},${plugin},${ok}${value}]`)
+    })
     if (!goesOn) this.#giveUp(call, TOO_MANY_TOOLS)
   }
 
@@ -320,10 +317,6 @@ export class TrustDomain {
     const name = this.#name(plugin)
     if (this.#log.write(name, this.#calls.get(call)?.question, line)) return
     this.#host?.kill('protocol', `a flood of log lines of ${name}`)
-  }
-
-  #usage(plugin: number): PluginUsage {
-    return usageOf(this.#options.usage, this.#name(plugin))
   }
 
   #hostDied(death: Death): void {

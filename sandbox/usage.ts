@@ -4,8 +4,6 @@ export interface PluginUsage {
   refusals: number
   faults: number
   cpuMicros: number
-  /** Tools that were refused because a quota was used up. */
-  quotaErrors: number
   /** Log lines beyond what it may write in a second. */
   droppedLogLines: number
   /** Questions it was not asked, because their like had brought it down, or its breaker was open. */
@@ -21,7 +19,6 @@ export function usageOf(usage: Map<string, PluginUsage>, plugin: string): Plugin
     refusals: 0,
     faults: 0,
     cpuMicros: 0,
-    quotaErrors: 0,
     droppedLogLines: 0,
     notAsked: 0,
   }

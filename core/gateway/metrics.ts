@@ -80,11 +80,6 @@ function measurePlugins(metrics: Metrics, { generations }: GatewayParts): void {
     })
   perPlugin('postern_plugin_cpu_seconds_total', 'CPU time used by plugins', (usage) => usage.cpuMicros / 1e6)
   perPlugin(
-    'postern_plugin_quota_errors_total',
-    'Tools refused to plugins beyond a quota',
-    (usage) => usage.quotaErrors,
-  )
-  perPlugin(
     'postern_plugin_log_lines_dropped_total',
     'Log lines of plugins dropped',
     (usage) => usage.droppedLogLines,

@@ -23,7 +23,8 @@ const LONGEST_PAUSE_MS = 1_000
 interface Heard {
   readonly report: CallReport | undefined
   readonly causes: readonly unknown[]
-  readonly usage: PluginUsage | undefined
+  /** How often it was refused more, by quota. */
+  readonly quotas: Readonly<Record<string, number>>
 }
 
 /** Asks one call of a plughost that lies like this. */
@@ -31,6 +32,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
   const logged: { event: string; fields: Readonly<Record<string, unknown>> }[] = []
   const usage = new Map<string, PluginUsage>()
   const log = logInto(logged)
+  const counters = new PluginCounters()
   const broker = new Broker({
     state: stateInMemory(),
     tables: new Map(),
@@ -40,7 +42,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
     sleep: async () => {},
     secrets: {},
     notes: new SessionNotes(),
-    counters: new PluginCounters(),
+    counters,
     clock: systemClock,
     log,
     random: Math.random,
@@ -71,7 +73,11 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
   for (let i = 0; i < times; i++)
     [report] = await domain.ask(lie === 'silence' ? { ...QUESTION, pluginMs: 500 } : QUESTION)
   const deaths = logged.filter(({ event }) => event === 'plughost-died')
-  return { report, causes: deaths.map(({ fields }) => fields['cause']), usage: usage.get('liar') }
+  return {
+    report,
+    causes: deaths.map(({ fields }) => fields['cause']),
+    quotas: Object.fromEntries(counters.quotaRefusals.map(({ labels, value }) => [labels['quota'], value])),
+  }
 }
 
 const QUESTION = {
@@ -144,11 +150,11 @@ test('an answer after the end: it counts once, and the plughost is killed', asyn
 
 test('a flood of effects: the call is given up and its plugin named', async (t) => {
   const stop = pulse()
-  const { report, usage } = await asked(t, 'a flood of effects')
+  const { report, quotas } = await asked(t, 'a flood of effects')
   const longest = stop()
   assert.equal(report?.fault?.kind, 'throw')
   assert.match(report?.fault?.message ?? '', /tools beyond its quota/)
-  assert.ok((usage?.quotaErrors ?? 0) > 0)
+  assert.ok(Object.keys(quotas).length > 0)
   assert.ok(longest < LONGEST_PAUSE_MS, `${longest} ms`)
 })
 
@@ -160,7 +166,7 @@ test('an effect that does not exist, and one that is too large, are refused', as
   ])
   const huge = await asked(t, 'a huge effect')
   assert.match(JSON.stringify(huge.report?.answer), /arguments of more than 70000 characters/)
-  assert.equal(huge.usage?.quotaErrors, 1)
+  assert.deepEqual(huge.quotas, { 'effects.request-size': 1 })
 })
 
 test('silence: the call is given up when its time is over', async (t) => {

@@ -25,6 +25,12 @@ test('a request is sent as it was written, and its answer comes back', async () 
   assert.deepEqual(requests, [{ url: URL, method: 'POST', headers: { 'X-Id': '7' }, body: 'héllo' }])
 })
 
+test('a large body crosses the border whole', async () => {
+  const use = `tools.http.fetch('${URL}', { method: 'POST', body: '<>'.repeat(131072) })`
+  const { requests } = await used(use, { permissions, http })
+  assert.equal(requests[0]?.body.length, 262_144)
+})
+
 const refused: readonly (readonly [what: string, use: string, says: RegExp])[] = [
   ['another host', `tools.http.fetch('https://other.example/')`, /^PermissionDenied: .*other\.example/],
   ['another port', `tools.http.fetch('https://api.example.test:8443/')`, /^PermissionDenied/],
