@@ -46,6 +46,8 @@ const RSS_PER_PLUGIN_BYTES = 8 * 1024 * 1024
 const GRACE_MS = 200
 const FIRST_RESPAWN_MS = 100
 const LAST_RESPAWN_MS = 5_000
+/** After a death each call is watched by itself for so long: what dies of one then is charged to it. */
+const WATCHED_MS = 600_000
 /** A plughost that lived this long starts the waiting anew. */
 const HEALTHY_MS = 60_000
 
@@ -79,6 +81,7 @@ export class TrustDomain {
   #ticker: NodeJS.Timeout | null = null
   #closed = false
   #deaths = 0
+  #watchedUntil = 0
 
   constructor(options: DomainOptions) {
     this.#options = options
@@ -246,6 +249,7 @@ export class TrustDomain {
       plugins,
       now: this.#options.clock.now(),
       seed: Math.floor(this.#options.random() * 0x7fffffff),
+      ...(performance.now() < this.#watchedUntil ? { watched: true } : {}),
     }
     const { eventJson, fieldsJson, trace } = call.question
     trace?.asked(plugins, head.now, head.seed)
@@ -333,6 +337,7 @@ export class TrustDomain {
     this.#givenUp.clear()
     this.#retries.stop()
     this.#deaths++
+    this.#watchedUntil = performance.now() + WATCHED_MS
     if (this.#closed) return
     const { plugin, call } = death.blame
     const guilty = death.cause === 'protocol' || death.cause === 'reload' ? 0 : plugin
