@@ -1,4 +1,5 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
+import { CallTable } from '../protocol/call-table.ts'
 import type { AskHead, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
@@ -46,7 +47,7 @@ export class Chains {
   readonly #outlet: Outlet
   /** In the order of their numbers, which is the order of every chain. */
   #plugins = new Map<number, Loaded>()
-  readonly #calls = new Map<number, Call>()
+  readonly #calls = new CallTable<Call>()
   /** Calls with reports not handed over yet; some may have been meanwhile. */
   #unsent: Call[] = []
   #frame = 0
@@ -80,7 +81,7 @@ export class Chains {
   ask(id: number, head: AskHead, event: string, fields: string): void {
     const frame = ++this.#frame
     const call: Call = { id, head, event, fields, at: 0, reports: [], startedAt: 0, cpuMicros: 0, frame }
-    this.#calls.set(id, call)
+    this.#calls.add(call)
     this.#next(call)
   }
 
