@@ -8,7 +8,7 @@ export const MAX_CALLS = 1_024
 const LAST_ID = 0x7fff_ffff
 
 export class CallTable<Call extends { readonly id: number }> {
-  readonly #slots = new Array<Call | undefined>(MAX_CALLS).fill(undefined)
+  readonly #slots = Array.from<Call | undefined>({ length: MAX_CALLS })
   #size = 0
   #lastId = 0
 
