@@ -10,6 +10,7 @@ import { type EffectBroker, Effects } from './effects.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, Plughost } from './plughost.ts'
 import { PluginLog } from './plugin-log.ts'
+import { CallTable, MAX_CALLS } from './protocol/call-table.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage, RawFault } from './protocol/parse.ts'
 import { RetryLine } from './retry-line.ts'
@@ -36,7 +37,6 @@ export interface DomainOptions {
 /** What loading came to. */
 export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
 
-const MAX_CALLS = 1_024
 /** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
 const MAX_GIVEN_UP = 4_096
 const TICK_MS = 100
@@ -46,6 +46,8 @@ const RSS_PER_PLUGIN_BYTES = 8 * 1024 * 1024
 const GRACE_MS = 200
 const FIRST_RESPAWN_MS = 100
 const LAST_RESPAWN_MS = 5_000
+/** After a death each call is watched by itself for so long: what dies of one then is charged to it. */
+const WATCHED_MS = 600_000
 /** A plughost that lived this long starts the waiting anew. */
 const HEALTHY_MS = 60_000
 
@@ -63,7 +65,7 @@ export class TrustDomain {
   readonly #log: PluginLog
   /** What every (re)start loads, by number. */
   readonly #plugins = new Map<number, LoadedPlugin>()
-  readonly #calls = new Map<number, Call>()
+  readonly #calls = new CallTable<Call>()
   readonly #loading = new Map<number, (outcome: LoadOutcome) => void>()
   readonly #retries = new RetryLine((call) => void this.#sendAgain(call))
   /** Calls that are over here while the plughost may not know it yet. */
@@ -73,12 +75,12 @@ export class TrustDomain {
   #bornAt = 0
   #respawnMs = FIRST_RESPAWN_MS
   #respawnTimer: NodeJS.Timeout | null = null
-  #nextCall = 0
   /** Numbers of plugins the plughost is loading. */
   readonly #loadsUnderWay = new Set<number>()
   #ticker: NodeJS.Timeout | null = null
   #closed = false
   #deaths = 0
+  #watchedUntil = 0
 
   constructor(options: DomainOptions) {
     this.#options = options
@@ -117,17 +119,17 @@ export class TrustDomain {
   /** Asks plugins one after the other until one refuses or fails. Never rejects. */
   ask(question: Question): Promise<readonly CallReport[]> {
     return new Promise((resolve) => {
-      this.#nextCall = (this.#nextCall % 0x7fffffff) + 1
-      const call = new Call(this.#nextCall, question, performance.now(), resolve)
+      const isFull = this.#calls.size >= MAX_CALLS
+      const call = new Call(isFull ? 0 : this.#calls.nextId(), question, performance.now(), resolve)
       if (this.#closed) {
         call.fail(CLOSED)
         return call.resolve()
       }
-      if (this.#calls.size >= MAX_CALLS) {
+      if (isFull) {
         call.fail({ kind: 'unavailable', message: `more than ${MAX_CALLS} calls under way`, stack: '' })
         return call.resolve()
       }
-      this.#calls.set(call.id, call)
+      this.#calls.add(call)
       this.#ticker ??= setInterval(() => this.#tick(), TICK_MS).unref()
       // Without a plughost the call waits: the next one is told of it as soon as it is ready.
       if (this.#ready) this.#send(call)
@@ -246,6 +248,7 @@ export class TrustDomain {
       plugins,
       now: this.#options.clock.now(),
       seed: Math.floor(this.#options.random() * 0x7fffffff),
+      ...(performance.now() < this.#watchedUntil ? { watched: true } : {}),
     }
     const { eventJson, fieldsJson, trace } = call.question
     trace?.asked(plugins, head.now, head.seed)
@@ -333,6 +336,7 @@ export class TrustDomain {
     this.#givenUp.clear()
     this.#retries.stop()
     this.#deaths++
+    this.#watchedUntil = performance.now() + WATCHED_MS
     if (this.#closed) return
     const { plugin, call } = death.blame
     const guilty = death.cause === 'protocol' || death.cause === 'reload' ? 0 : plugin

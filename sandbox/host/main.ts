@@ -24,7 +24,10 @@ const SPEAK_EVERY_MS = 20
 const wire = new Socket({ fd: WIRE, readable: true, writable: true })
 const reader = new FrameReader()
 const batch = new FrameBatch()
-const breadcrumb = Buffer.alloc(8)
+/** Plugin and call; little-endian like every machine Node runs on. */
+const breadcrumb = new Uint32Array(2)
+/** Frames read, and those whose work is done: while there is a difference the worker must not stop watching. */
+let taken = 0
 let dealtWith = 0
 let spokeAt = 0
 
@@ -34,11 +37,10 @@ const chains = new Chains({
     batch.add(TO_WORKER.effect, call, JSON.stringify([effect, plugin, method, args])),
   log: (call, plugin, level, text, fields) =>
     batch.add(TO_WORKER.log, call, JSON.stringify([plugin, level, text, fields])),
-  entering: (plugin, call) => {
-    // One stay after the other may be within its time and all of them together not: the worker hears from us between.
-    if (performance.now() - spokeAt > SPEAK_EVERY_MS) speak()
-    leaveBreadcrumb(plugin, call)
-  },
+  entering: leaveBreadcrumb,
+  // One stay after the other may be within its time and all of them together not: the worker hears from us between.
+  isOverdue: (now) => now - spokeAt > SPEAK_EVERY_MS,
+  speak,
 })
 
 // The parent decides when this process ends; a terminal's Ctrl-C reaches the whole group.
@@ -49,9 +51,11 @@ process.on('SIGHUP', () => {})
 wire.on('data', (chunk: Buffer) => {
   for (const frame of reader.push(chunk)) {
     obey(frame)
-    dealtWith = (dealtWith + 1) >>> 0
-    if (performance.now() - spokeAt > SPEAK_EVERY_MS) speak()
+    taken = (taken + 1) >>> 0
+    if (frame.type === TO_HOST.load) speak()
   }
+  chains.work()
+  dealtWith = taken
   leaveBreadcrumb(0, 0)
   speak()
 })
@@ -79,7 +83,7 @@ function ask(call: number, payload: string): void {
 
 function settle(call: number, payload: string): void {
   const [effect, plugin, ok, value] = JSON.parse(payload) as EffectResult
-  chains.settle(call, plugin, effect, ok, value)
+  chains.settle(call, plugin, { effect, ok, json: JSON.stringify(value) ?? '' })
 }
 
 function load(plugin: number, payload: string): void {
@@ -101,7 +105,7 @@ function speak(): void {
 }
 
 function leaveBreadcrumb(plugin: number, call: number): void {
-  breadcrumb.writeUInt32LE(plugin, 0)
-  breadcrumb.writeUInt32LE(call, 4)
+  breadcrumb[0] = plugin
+  breadcrumb[1] = call
   writeSync(BREADCRUMB, breadcrumb, 0, 8, 0)
 }

@@ -68,6 +68,8 @@ export interface AskHead {
   readonly now: number
   /** Seed of the plugin's Math.random. */
   readonly seed: number
+  /** Plughosts died of late: before each stay it is written down which call it is for, not only before a row of them. */
+  readonly watched?: true
 }
 
 /** `[plugin, kind, cpuMicros, wallMicros, body]`; kind 0 no opinion, 1 answer, 2 fault, 3 lost with its isolate, not to blame. */
