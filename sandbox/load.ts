@@ -34,6 +34,8 @@ export interface ReadyPlugin {
   /** Absolute path of its source. */
   readonly file: string
   readonly sentences: readonly string[]
+  /** What its isolate held in memory when it was loaded, in octets. */
+  readonly heapBytes: number
 }
 
 export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly problems: readonly Problem[] }
@@ -118,6 +120,7 @@ async function loadPlugin(
     source: compiled.source,
     file: compiled.file,
     sentences: permissionSentences(permissionsInForce(manifest.permissions, granted as Asked | null)),
+    heapBytes: outcome.heapBytes,
   }
 }
 

@@ -8,7 +8,6 @@
  * assert.equal(answer.refusal?.code, 'GREYLIST_NEW')
  * await host.close()
  */
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
 import { MessagePool } from '../core/content/pool.ts'
@@ -25,8 +24,8 @@ import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { type AuthorPlace, authorPlace } from './author-place.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
-import { problemAt } from './compile.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 import {
@@ -62,12 +61,7 @@ export interface TestAnswer {
 }
 
 /** How a plugin failed, and where: an assertion that it did not prints all of it. */
-export interface TestFault extends Fault {
-  /** `file:line:column` of the author's, '' when it is not known. */
-  readonly place: string
-  /** That line with a mark under the column; empty when it is not known. */
-  readonly frame: readonly string[]
-}
+export interface TestFault extends Fault, AuthorPlace {}
 
 /** Facts of a test's session; those left out are an unknown client of the Internet. */
 export type TestSession = Partial<Session>
@@ -201,19 +195,9 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
       refusal: answer?.refusal ?? null,
       note: answer?.note ?? null,
       actions: answer?.actions ?? [],
-      fault: fault === null ? null : { ...fault, ...placeOf(fault, file) },
+      fault: fault === null ? null : { ...fault, ...authorPlace(fault, file) },
     }
   }
-}
-
-/** The first line of the stack that is the author's. */
-function placeOf({ stack }: Fault, file: string): Pick<TestFault, 'place' | 'frame'> {
-  const frames = stack.split('\n').filter((text) => text.includes(file))
-  const [, line, column] = /:(\d+):(\d+)\)?$/.exec(frames[0] ?? '') ?? []
-  if (line === undefined) return { place: '', frame: [] }
-  const text = readFileSync(file, 'utf8')
-  const { place, frame = '' } = problemAt('', file, text, Number(line), Number(column), '', '')
-  return { place, frame: frame.split('\n') }
 }
 
 function transaction(reversePath: string, recipients: readonly string[], tags: readonly Tag[]): Transaction {
@@ -235,7 +219,8 @@ function testConfig(options: TestHostOptions): SandboxConfig {
 
 const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'], credentials: true } as const
 
-function readerOf(text: string): MessageReader {
+/** A message of which this is the text, an octet a character. */
+export function readerOf(text: string): MessageReader {
   const bytes = Buffer.from(text, 'latin1')
   const body = bytes.subarray(bodyOffset(bytes))
   return {
@@ -251,7 +236,7 @@ function readerOf(text: string): MessageReader {
 }
 
 /** Kept values of a test, visible to it under the keys the plugin used. */
-class KeptValues implements StateStore {
+export class KeptValues implements StateStore {
   readonly #values: Map<string, string>
   readonly #ends = new Map<string, number>()
 

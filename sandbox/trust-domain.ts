@@ -34,7 +34,9 @@ export interface DomainOptions {
 }
 
 /** What loading came to. */
-export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
+export type LoadOutcome =
+  | { readonly manifest: unknown; readonly heapBytes: number }
+  | { readonly fault: RawFault }
 
 const MAX_CALLS = 1_024
 /** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
@@ -183,7 +185,7 @@ export class TrustDomain {
       case 'ready':
         return this.#hostReady()
       case 'loaded':
-        return this.#loaded(message.plugin, { manifest: message.manifest })
+        return this.#loaded(message.plugin, message)
       case 'load-failed':
         return this.#loaded(message.plugin, { fault: message.fault })
       case 'reports':

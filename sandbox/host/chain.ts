@@ -1,5 +1,5 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
-import type { AskHead, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
+import type { AskHead, LoadedReport, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
 import { IsolateFault, PluginIsolate } from './engine.ts'
@@ -52,7 +52,7 @@ export class Chains {
   }
 
   /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
-  load(plugin: number, request: LoadRequest): unknown {
+  load(plugin: number, request: LoadRequest): LoadedReport {
     this.#outlet.entering(plugin, 0)
     this.#plugins.get(plugin)?.isolate?.dispose()
     const isolate = new PluginIsolate(request)
@@ -62,7 +62,7 @@ export class Chains {
       const config = JSON.stringify(completeConfiguration(schema, request.config))
       isolate.configure(config, 0)
       this.#plugins.set(plugin, { request, config, isolate, generation: 0 })
-      return manifest
+      return { manifest, heapBytes: isolate.heapBytes() }
     } catch (error) {
       isolate.dispose()
       throw error

@@ -102,6 +102,12 @@ export class PluginIsolate {
     return this.#isolate.isDisposed ? 0 : Number(this.#isolate.cpuTime / 1000n)
   }
 
+  /** What it holds in memory, buffers included, in octets. */
+  heapBytes(): number {
+    const { used_heap_size: heap, externally_allocated_size: buffers } = this.#isolate.getHeapStatisticsSync()
+    return heap + buffers
+  }
+
   dispose(): void {
     if (!this.#isolate.isDisposed) this.#isolate.dispose()
   }
