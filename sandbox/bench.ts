@@ -219,7 +219,7 @@ class Workbench implements AsyncDisposable {
   }
 
   #told(fault: Fault): BenchedHook['firstFault'] {
-    return { kind: fault.kind, message: fault.message, ...authorPlace(fault, this.plugin.file) }
+    return { kind: fault.kind, message: fault.message, ...authorPlace(fault, this.plugin) }
   }
 }
 

@@ -134,7 +134,7 @@ export class Panel implements PluginPanel {
     for (const [index, report] of reports.entries()) {
       const plugin = asked[index] as ReadyPlugin
       const checked = withoutPassword(
-        report.fault ?? checkAnswer(hook, plugin.permissions, report.answer),
+        inAuthorsFiles(report.fault, plugin) ?? checkAnswer(hook, plugin.permissions, report.answer),
         secret,
       )
       const { cpuMicros, wallMicros } = report
@@ -188,6 +188,10 @@ function view(
   if (!('password' in event)) return { told: event, secret: '' }
   if (plugin.permissions.credentials) return { told: event, secret: event.password ?? '' }
   return { told: { ...event, password: null }, secret: '' }
+}
+
+function inAuthorsFiles(fault: Fault | null, { stacks }: ReadyPlugin): Fault | null {
+  return fault === null ? null : { ...fault, stack: stacks.of(fault.stack) }
 }
 
 /** Texts and facts end in the record and the log. An accepted identity stays: it may well contain the password. */

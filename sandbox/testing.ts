@@ -185,7 +185,8 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
 
 /** Asks the one plugin there is. */
 function asking({ panel }: Sandbox): TestHost['ask'] {
-  const file = panel.plugins[0]?.file ?? ''
+  const [plugin] = panel.plugins
+  if (plugin === undefined) throw new Error('a plugin that loaded is not there')
   return async <H extends HookName>(hook: H, event: HookEvents[H], text?: string): Promise<TestAnswer> => {
     const message = text === undefined ? null : readerOf(text)
     const [report] = await panel.ask({ hook, event, message, session: 's_test', chainMs: 30_000 }, 0)
@@ -195,7 +196,7 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
       refusal: answer?.refusal ?? null,
       note: answer?.note ?? null,
       actions: answer?.actions ?? [],
-      fault: fault === null ? null : { ...fault, ...authorPlace(fault, file) },
+      fault: fault === null ? null : { ...fault, ...authorPlace(fault, plugin) },
     }
   }
 }

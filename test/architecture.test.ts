@@ -70,6 +70,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'dns-packet': ['core/dns'],
   nodemailer: ['core/delivery/client.ts'],
   'isolated-vm': ['sandbox/host/engine.ts'],
+  esbuild: ['sandbox/bundle.ts'],
   ajv: ['config/schema.ts'],
   yaml: ['config'],
   pino: ['core/observe'],
