@@ -27,7 +27,7 @@ import type { RecordedLoad } from './recording-file.ts'
 import { readerOf, whyLeft } from './replay.ts'
 import { SAMPLE_MESSAGE, sampleEvent } from './sample-events.ts'
 import { readSandboxSources, type SandboxSources } from './sources.ts'
-import { testDoor, testResolver } from './test-network.ts'
+import { testDoor, testResolver, testTcpDoor } from './test-network.ts'
 import { KeptValues, readerOf as messageOf } from './testing.ts'
 
 export interface BenchOptions {
@@ -265,6 +265,7 @@ class Stage {
       contents: this.#contents,
       resolver: testResolver({}, {}),
       http: testDoor({}, []),
+      tcp: testTcpDoor({}, []),
       sleep: () => Promise.resolve(),
       secrets: Object.fromEntries(permissions.secrets.patterns.map((name) => [name, 'a secret'])),
       notes: new SessionNotes(),

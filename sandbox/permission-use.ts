@@ -33,6 +33,7 @@ const USES: Readonly<Partial<Record<PermissionName, readonly Use[]>>> = {
   'body.read': [tool('body', 'chunk')],
   dns: [tool('dns', 'resolve')],
   http: [tool('http', 'fetch')],
+  tcp: [tool('tcp', 'exchange')],
   'relay.grant': [tool('relay', 'grant')],
   'route.set': [tool('route', 'set')],
   hold: [action('hold')],

@@ -29,11 +29,14 @@ import { PluginCounters } from './broker/plugin-counters.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 import {
+  type TestExchange,
   type TestRecords,
   type TestRequest,
   type TestResponses,
+  type TestTcpAnswers,
   testDoor,
   testResolver,
+  testTcpDoor,
 } from './test-network.ts'
 
 export interface TestHostOptions {
@@ -47,6 +50,8 @@ export interface TestHostOptions {
   readonly dns?: TestRecords
   /** Responses by URL; an origin that is not there has no address. */
   readonly http?: TestResponses
+  /** Answers by target, one character an octet; a host that is not there has no address. */
+  readonly tcp?: TestTcpAnswers
   readonly secrets?: Readonly<Record<string, string>>
   /** Start of the clock, milliseconds since 1970. */
   readonly now?: number
@@ -88,6 +93,8 @@ export interface TestHost {
   readonly kept: ReadonlyMap<string, string>
   /** Requests sent by `http`, secrets filled in. */
   readonly requests: readonly TestRequest[]
+  /** What was sent by `tcp`, one character an octet. */
+  readonly exchanges: readonly TestExchange[]
   /** What the plugin counted: `plugin`, `name` and `label`, and the total. */
   readonly counted: () => PluginCounters['counts']
   close(): Promise<void>
@@ -129,12 +136,14 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const kept = new Map<string, string>()
   const counters = new PluginCounters()
   const requests: TestRequest[] = []
+  const exchanges: TestExchange[] = []
   const clock = { now: () => now, monotonic: () => performance.now() }
   const contents = new MessagePool({ log: silentLog })
   const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
-    resolver: testResolver(options.dns ?? {}, options.http ?? {}),
+    resolver: testResolver(options.dns ?? {}, options.http ?? {}, options.tcp ?? {}),
     http: testDoor(options.http ?? {}, requests),
+    tcp: testTcpDoor(options.tcp ?? {}, exchanges),
     // A wait costs a test no time.
     sleep: async (ms) => {
       now += ms
@@ -151,6 +160,7 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   return {
     kept,
     requests,
+    exchanges,
     counted: () => counters.counts,
     ask,
     advance: (ms) => {
