@@ -11,11 +11,14 @@ export interface PlughostView {
   readonly plugins: readonly string[]
 }
 
+/** Whether there is a JIT compiler follows from whose a plugin is, unless it is said. */
+export type DomainsOptions = Omit<DomainOptions, 'jit'> & Partial<Pick<DomainOptions, 'jit'>>
+
 export class Domains {
-  readonly #options: Omit<DomainOptions, 'jit'>
+  readonly #options: DomainsOptions
   readonly #domains = new Map<string, TrustDomain>()
 
-  constructor(options: Omit<DomainOptions, 'jit'>) {
+  constructor(options: DomainsOptions) {
     this.#options = options
   }
 
@@ -25,7 +28,7 @@ export class Domains {
     const name = process === 'own' ? `own ${plugin}` : shared
     const known = this.#domains.get(name)
     if (known !== undefined) return known
-    const domain = new TrustDomain({ ...this.#options, jit: source.kind === 'bundled' })
+    const domain = new TrustDomain({ jit: source.kind === 'bundled', ...this.#options })
     this.#domains.set(name, domain)
     return domain
   }

@@ -4,7 +4,9 @@ import type { PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
 import { type Approval, beyondApproval, WHATEVER_IT_ASKS } from './approval.ts'
-import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
+import { AuthorStacks, authorPlace } from './author-place.ts'
+import type { Bundle } from './bundle.ts'
+import type { CompiledPlugin } from './compile.ts'
 import type { Domains } from './domains.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import {
@@ -18,6 +20,7 @@ import {
 } from './permissions.ts'
 import type { LoadRequest } from './protocol/messages.ts'
 import type { RawFault } from './protocol/parse.ts'
+import { problemIn, shownPath } from './source-problem.ts'
 import type { BorderSources, PluginSource, SandboxSources } from './sources.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
@@ -33,7 +36,13 @@ export interface ReadyPlugin {
   readonly source: string
   /** Absolute path of its source. */
   readonly file: string
+  /** What else is in its code; null: it is one file. */
+  readonly bundle: Bundle | null
+  /** Makes stack traces the author's. */
+  readonly stacks: AuthorStacks
   readonly sentences: readonly string[]
+  /** What its isolate held in memory when it was loaded, in octets. */
+  readonly heapBytes: number
 }
 
 export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly problems: readonly Problem[] }
@@ -117,7 +126,10 @@ async function loadPlugin(
     permissions,
     source: compiled.source,
     file: compiled.file,
+    bundle: compiled.bundle,
+    stacks: new AuthorStacks(compiled),
     sentences: permissionSentences(permissionsInForce(manifest.permissions, granted as Asked | null)),
+    heapBytes: outcome.heapBytes,
   }
 }
 
@@ -206,22 +218,13 @@ function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, 
   const specifier = /plugins cannot import "([^"]*)"/.exec(fault.message)?.[1]
   if (specifier !== undefined) {
     const word = new RegExp(`['"]${specifier.replace(/\W/g, '\\$&')}['"]`)
-    const remedy = 'a plugin is one file and imports only "postern": tables come by lookup, kept values by kv'
+    const remedy =
+      'a plugin imports only "postern", files beside it and packages: tables come by lookup, kept values by kv'
     return problemIn('P1006', compiled, word, `Plugins cannot import "${specifier}".`, remedy)
   }
-  const place2 = /:(\d+):(\d+)/.exec(
-    fault.stack.split('\n').find((line) => line.includes(compiled.file)) ?? '',
-  )
   const message = `The plugin "${name}" does not load: ${fault.message}.`
   const remedy = 'mend the plugin; nothing of it runs before the hooks do'
-  if (place2 === null) return problemIn('P1009', compiled, null, message, remedy)
-  return problemAt(
-    'P1009',
-    compiled.file,
-    compiled.text,
-    Number(place2[1]),
-    Number(place2[2]),
-    message,
-    remedy,
-  )
+  const at = authorPlace({ stack: new AuthorStacks(compiled).of(fault.stack) }, compiled)
+  if (at.place === '') return problemIn('P1009', compiled, null, message, remedy)
+  return { code: 'P1009', place: at.place, message, remedy, frame: at.frame.join('\n') }
 }

@@ -157,7 +157,10 @@ export class Panel implements PluginPanel {
     for (let index = 0; index < reports.length; index++) {
       const report = reports[index] as CallReport
       const plugin = asked[index] as ReadyPlugin
-      const checked = withoutPassword(report.fault ?? answerOf(hook, plugin, report), secret)
+      const checked = withoutPassword(
+        inAuthorsFiles(report.fault, plugin) ?? answerOf(hook, plugin, report),
+        secret,
+      )
       const { cpuMicros, wallMicros } = report
       const failed = isFault(checked)
       if (recorded !== null)
@@ -217,6 +220,10 @@ function view(
   if (!('password' in event)) return { told: event, secret: '' }
   if (plugin.permissions.credentials) return { told: event, secret: event.password ?? '' }
   return { told: { ...event, password: null }, secret: '' }
+}
+
+function inAuthorsFiles(fault: Fault | null, { stacks }: ReadyPlugin): Fault | null {
+  return fault === null ? null : { ...fault, stack: stacks.of(fault.stack) }
 }
 
 /** Texts and facts end in the record and the log. An accepted identity stays: it may well contain the password. */

@@ -7,11 +7,13 @@ import { exchangeHttp } from '../core/https.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { exchangeTcp } from '../core/tcp.ts'
 import { Broker } from './broker/broker.ts'
 import type { NameLookups } from './broker/dns.ts'
 import type { HttpDoor } from './broker/http.ts'
 import { SessionNotes } from './broker/notes.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
+import type { TcpDoor } from './broker/tcp.ts'
 import type { Sleep } from './broker/timer.ts'
 import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
@@ -37,6 +39,7 @@ export interface SandboxOptions {
   readonly notes?: SessionNotes
   /** Instead of the network and of waiting, where there is neither. */
   readonly http?: HttpDoor
+  readonly tcp?: TcpDoor
   readonly sleep?: Sleep
   /** What plugins are not asked; without one nothing is known yet. */
   readonly quarantine?: Quarantine
@@ -67,6 +70,7 @@ export async function openSandbox(
     counters: new PluginCounters(),
     notes: new SessionNotes(),
     http: exchangeHttp,
+    tcp: exchangeTcp,
     sleep: sleepMs,
     ...options,
     tables,

@@ -35,7 +35,9 @@ export interface DomainOptions {
 }
 
 /** What loading came to. */
-export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
+export type LoadOutcome =
+  | { readonly manifest: unknown; readonly heapBytes: number }
+  | { readonly fault: RawFault }
 
 /** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
 const MAX_GIVEN_UP = 4_096
@@ -185,7 +187,7 @@ export class TrustDomain {
       case 'ready':
         return this.#hostReady()
       case 'loaded':
-        return this.#loaded(message.plugin, { manifest: message.manifest })
+        return this.#loaded(message.plugin, message)
       case 'load-failed':
         return this.#loaded(message.plugin, { fault: message.fault })
       case 'reports':

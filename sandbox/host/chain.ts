@@ -1,6 +1,7 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
 import { CallTable } from '../protocol/call-table.ts'
-import type { AskHead, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
+import type { AskHead, LoadedReport, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
+
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
 import { cpuMicros, IsolateFault, PluginIsolate } from './engine.ts'
@@ -59,7 +60,7 @@ export class Chains {
   }
 
   /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
-  load(plugin: number, request: LoadRequest): unknown {
+  load(plugin: number, request: LoadRequest): LoadedReport {
     this.#outlet.entering(plugin, 0)
     this.#plugins.get(plugin)?.isolate?.dispose()
     const isolate = new PluginIsolate(request)
@@ -70,7 +71,7 @@ export class Chains {
       isolate.configure(config, 0)
       const loaded = { request, config, isolate, generation: 0, turns: new TurnQueue(), hasSpoken: null }
       this.#plugins = new Map([...this.#plugins.set(plugin, loaded)].sort(([a], [b]) => a - b))
-      return manifest
+      return { manifest, heapBytes: isolate.heapBytes() }
     } catch (error) {
       isolate.dispose()
       throw error

@@ -97,6 +97,12 @@ export class PluginIsolate {
     return textOf(this.#enter('__drain', [threw]))
   }
 
+  /** What it holds in memory, buffers included, in octets. */
+  heapBytes(): number {
+    const { used_heap_size: heap, externally_allocated_size: buffers } = this.#isolate.getHeapStatisticsSync()
+    return heap + buffers
+  }
+
   dispose(): void {
     if (!this.#isolate.isDisposed) this.#isolate.dispose()
   }

@@ -88,8 +88,8 @@ function settle(call: number, payload: string): void {
 
 function load(plugin: number, payload: string): void {
   try {
-    const manifest = chains.load(plugin, JSON.parse(payload) as LoadRequest)
-    batch.add(TO_WORKER.loaded, plugin, JSON.stringify({ manifest }))
+    const loaded = chains.load(plugin, JSON.parse(payload) as LoadRequest)
+    batch.add(TO_WORKER.loaded, plugin, JSON.stringify(loaded))
   } catch (error) {
     const { message } = error as Error
     const kind = error instanceof IsolateFault ? error.kind : 'configuration'

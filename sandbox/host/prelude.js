@@ -215,6 +215,13 @@
       const call = this.#call
       return { fetch: (url, options) => effect(call, 'http.fetch', [whole(url, 4000), requestOf(options)]) }
     }
+    get tcp() {
+      const call = this.#call
+      return {
+        exchange: (target, sent, options) =>
+          effect(call, 'tcp.exchange', [whole(target, 300), sent ?? null, options ?? null]),
+      }
+    }
     get timer() {
       const call = this.#call
       return { sleep: (ms) => effect(call, 'timer.sleep', [ms]) }

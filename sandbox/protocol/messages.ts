@@ -52,6 +52,8 @@ export interface LoadRequest {
 export interface LoadedReport {
   /** What the plugin declares, unchecked. */
   readonly manifest: unknown
+  /** What its isolate holds in memory, in octets. */
+  readonly heapBytes: number
 }
 
 export interface FaultReport {

@@ -16,7 +16,7 @@ import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { PERMISSION_NAMES, type PermissionName, permissionSentences } from '../../sandbox/permissions.ts'
 import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
-import { testDoor, testResolver } from '../../sandbox/test-network.ts'
+import { testDoor, testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
 import { fixturePlugin, problemsOf, stateInMemory } from '../support/sandbox.ts'
 import { TemporaryFolder } from '../support/temporary-folder.ts'
 
@@ -85,6 +85,12 @@ const ROWS: Readonly<Record<PermissionName, Row>> = {
     use: `void await tools.http.fetch('https://api.example.test/')`,
     outside: `void await tools.http.fetch('https://api.example.org/')`,
   },
+  tcp: {
+    asks: ['clamd.example.test:3310'],
+    hook: 'rcpt',
+    use: `void await tools.tcp.exchange('clamd.example.test:3310', 'PING')`,
+    outside: `void await tools.tcp.exchange('clamd.example.test:3311', 'PING')`,
+  },
   notes: {
     asks: ['another'],
     hook: 'rcpt',
@@ -111,6 +117,7 @@ before(async () => {
   const write = (event: string, fields: LogFields = {}): void => void logged.push({ event, fields })
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
   const responses = { 'https://api.example.test/': {} }
+  const answers = { 'clamd.example.test:3310': 'PONG' }
   const opened = await openConfigured(
     {
       plugins,
@@ -121,8 +128,9 @@ before(async () => {
     {
       state: stateInMemory(),
       contents,
-      resolver: testResolver({}, responses),
+      resolver: testResolver({}, responses, answers),
       http: testDoor(responses, []),
+      tcp: testTcpDoor(answers, []),
       secrets: { key: 'a-secret', other: 'b-secret' },
       counters,
       clock: systemClock,
