@@ -1,6 +1,6 @@
 /** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
 import type { ChildProcess } from 'node:child_process'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
 import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
@@ -39,9 +39,9 @@ const MAX_FRAMES_PER_SECOND = 100_000
 const STDERR_CHARS = 4000
 
 /** @throws when there is no process behind it */
-function wireOf(child: ChildProcess): Duplex {
+function wireOf(child: ChildProcess): Socket {
   const wire: unknown = child.stdio?.[3]
-  if (wire !== undefined && wire !== null) return wire as Duplex
+  if (wire !== undefined && wire !== null) return wire as Socket
   // Without files to open its streams were never made; its error is still to come, and nobody else hears it.
   child.on('error', () => {})
   throw new Error('the system gave no process')
@@ -50,7 +50,7 @@ function wireOf(child: ChildProcess): Duplex {
 export class Plughost {
   readonly pid: number
   readonly #child: ChildProcess
-  readonly #wire: Duplex
+  readonly #wire: Socket
   #owner: PlughostOwner
   #isReady = false
   readonly #breadcrumb = new Breadcrumb()
@@ -90,6 +90,14 @@ export class Plughost {
   /** From now on it is somebody else's. */
   passTo(owner: PlughostOwner): void {
     this.#owner = owner
+  }
+
+  /** Whether this process goes on for as long as the plughost does; it does unless told otherwise. */
+  keepsProcess(does: boolean): void {
+    for (const one of [this.#child, this.#wire, this.#child.stderr as Socket | null]) {
+      if (does) one?.ref()
+      else one?.unref()
+    }
   }
 
   /** Queues a frame; it leaves with the others of this turn of the loop. */
