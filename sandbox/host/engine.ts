@@ -54,7 +54,7 @@ interface EmptyIsolate {
 const prepared: (EmptyIsolate & { readonly prelude: string; readonly memoryMb: number })[] = []
 
 /**
- * The prelude compiled, for every isolate of this process after the first: compiling it is most of what it costs. It
+ * The prelude compiled, for every isolate of this process after the first. It
  * was made here of a text of the gateway's, and no plugin can reach it. (A snapshot of V8's would save more, but it
  * brings back what the prelude takes away, and ends the process where the prelude locks a property.)
  */
