@@ -5,6 +5,7 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
+import type * as Yaml from 'yaml'
 import type { Problem } from './problem.ts'
 import { readAtMost } from './text-file.ts'
 
@@ -31,8 +32,8 @@ const BUILD = /^sha256:[0-9a-f]{64}$/
 const HEAD = `# Written by "postern plugin approve": the plugins that may run, and what each may do.\n`
 
 /** Loaded where a lock is read or written: most have none, and the tests of plugins want to begin at once. */
-function yaml(): typeof import('yaml') {
-  return createRequire(import.meta.url)('yaml') as typeof import('yaml')
+function yaml(): typeof Yaml {
+  return createRequire(import.meta.url)('yaml') as typeof Yaml
 }
 
 /** The lock that belongs to a configuration file, whether there is one or not. */
