@@ -245,6 +245,7 @@ class Stage {
           this.#tools?.failed(caller, method, error) ?? { name: 'Unavailable', message: String(error) },
       },
       jit,
+      idle: null,
     })
   }
 

@@ -18,6 +18,7 @@ import {
   permissionSentences,
   permissionsInForce,
 } from './permissions.ts'
+import { MEMORY_MB, SLICE_MS } from './plugin-quotas.ts'
 import type { LoadRequest } from './protocol/messages.ts'
 import type { RawFault } from './protocol/parse.ts'
 import { problemIn, shownPath } from './source-problem.ts'
@@ -47,10 +48,7 @@ export interface ReadyPlugin {
 
 export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly problems: readonly Problem[] }
 
-const MEMORY_MB = 32
-const SLICE_MS = 100
-
-/** Loads every plugin into its domain, all domains at once. All problems are told, not only the first. */
+/** Loads every plugin into its domain, all at once. All problems are told, not only the first. */
 export async function loadPlugins(
   { plugins: sources, border }: Omit<SandboxSources, 'tables'>,
   domains: Domains,
@@ -59,14 +57,9 @@ export async function loadPlugins(
 ): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
-  const last = new Map<TrustDomain, Promise<unknown>>()
-  const loading = sources.map((source, index) => {
-    const domain = domains.of(source.entry, index + 1)
-    const before = last.get(domain) ?? Promise.resolve()
-    const loaded = before.then(() => loadPlugin(source, index + 1, domain, border))
-    last.set(domain, loaded)
-    return loaded
-  })
+  const loading = sources.map((source, index) =>
+    loadPlugin(source, index + 1, domains.of(source.entry, index + 1), border),
+  )
   for (const [index, loaded] of (await Promise.all(loading)).entries()) {
     const source = sources[index] as PluginSource
     const missing = 'message' in loaded || secrets === null ? null : missingSecret(source, loaded, secrets)

@@ -18,6 +18,7 @@ import type { Sleep } from './broker/timer.ts'
 import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
+import type { IdlePlughosts } from './plughost.ts'
 import { Quarantine } from './quarantine.ts'
 import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
@@ -45,6 +46,8 @@ export interface SandboxOptions {
   readonly quarantine?: Quarantine
   /** Who looks into messages; null: nobody, and plugins are told so. */
   readonly contents?: MessageContents | null
+  /** Where plughosts are found that are started already; without it there are none. */
+  readonly idle?: IdlePlughosts
   /** Where activations are written down, and whose. */
   readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
@@ -75,7 +78,7 @@ export async function openSandbox(
     ...options,
     tables,
   })
-  const domains = new Domains({ clock, log, random, usage, broker })
+  const domains = new Domains({ clock, log, random, usage, broker, idle: options.idle ?? null })
   const loading = await loadPlugins(sources, domains, options.secrets)
   if ('problems' in loading) {
     domains.close()

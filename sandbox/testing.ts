@@ -3,10 +3,9 @@
  * clock and with kept values and tables of the test's.
  *
  * @example
- * const host = await createTestHost({ file: import.meta.resolve('./index.ts'), config: { delaySeconds: 60 } })
+ * await using host = await createTestHost({ file: import.meta.resolve('./index.ts'), config: { delaySeconds: 60 } })
  * const answer = await host.rcpt({ to: 'anna@example.test' })
  * assert.equal(answer.refusal?.code, 'GREYLIST_NEW')
- * await host.close()
  */
 import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
@@ -26,6 +25,7 @@ import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
 import { type AuthorPlace, authorPlace } from './author-place.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
+import { ReusedPlughosts } from './reused-plughosts.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 import {
@@ -71,7 +71,7 @@ export interface TestFault extends Fault, AuthorPlace {}
 /** Facts of a test's session; those left out are an unknown client of the Internet. */
 export type TestSession = Partial<Session>
 
-export interface TestHost {
+export interface TestHost extends AsyncDisposable {
   /** Moves the clock. */
   advance(ms: number): void
   ask<H extends HookName>(hook: H, event: HookEvents[H], message?: string): Promise<TestAnswer>
@@ -97,6 +97,7 @@ export interface TestHost {
   readonly exchanges: readonly TestExchange[]
   /** What the plugin counted: `plugin`, `name` and `label`, and the total. */
   readonly counted: () => PluginCounters['counts']
+  /** What `await using` calls. */
   close(): Promise<void>
 }
 
@@ -130,6 +131,9 @@ const FIRST_ATTEMPT: DeliverEvent = {
   ageSeconds: 0,
 }
 
+/** Of this process: its tests run one after the other, mostly. */
+const plughosts = new ReusedPlughosts()
+
 /** Loads one plugin. @throws Error with the text an administrator would read when it does not load */
 export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
   let now = options.now ?? Date.UTC(2026, 0, 1)
@@ -139,6 +143,8 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
   const exchanges: TestExchange[] = []
   const clock = { now: () => now, monotonic: () => performance.now() }
   const contents = new MessagePool({ log: silentLog })
+  // While it starts, the plugin is read.
+  plughosts.start()
   const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
     resolver: testResolver(options.dns ?? {}, options.http ?? {}, options.tcp ?? {}),
@@ -154,9 +160,14 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     log: silentLog,
     random: () => 0.5,
     contents,
+    idle: plughosts,
   })
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const ask = asking(sandbox)
+  const close = async (): Promise<void> => {
+    sandbox.close()
+    await contents.close()
+  }
   return {
     kept,
     requests,
@@ -186,10 +197,8 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     },
     deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
     tell: (event) => ask('tell', event),
-    close: async () => {
-      sandbox.close()
-      await contents.close()
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 

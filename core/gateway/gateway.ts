@@ -8,6 +8,7 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
 import { Recorder } from '../../sandbox/recorder.ts'
+import { SparePlughost } from '../../sandbox/spare-plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
@@ -95,6 +96,7 @@ export async function createGateway(
     notes: new SessionNotes(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),
+    spare: new SparePlughost({ log }),
     clock,
     log,
   }

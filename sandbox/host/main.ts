@@ -10,11 +10,12 @@ import {
   type AskHead,
   type EffectResult,
   type LoadRequest,
+  type PrepareRequest,
   TO_HOST,
   TO_WORKER,
 } from '../protocol/messages.ts'
 import { Chains } from './chain.ts'
-import { IsolateFault } from './engine.ts'
+import { IsolateFault, prepareIsolates } from './engine.ts'
 
 const WIRE = 3
 const BREADCRUMB = 4
@@ -71,6 +72,7 @@ function obey({ type, id, payload }: Frame): void {
   if (type === TO_HOST.result) return settle(id, payload)
   if (type === TO_HOST.cancel) return chains.cancel(id)
   if (type === TO_HOST.load) return load(id, payload)
+  if (type === TO_HOST.prepare) return prepare(payload)
   throw new Error(`unknown frame type ${type}`)
 }
 
@@ -84,6 +86,16 @@ function ask(call: number, payload: string): void {
 function settle(call: number, payload: string): void {
   const [effect, plugin, ok, value] = JSON.parse(payload) as EffectResult
   chains.settle(call, plugin, { effect, ok, json: JSON.stringify(value) ?? '' })
+}
+
+function prepare(payload: string): void {
+  const { isolates, prelude, memoryMb } = JSON.parse(payload) as PrepareRequest
+  try {
+    prepareIsolates(isolates, prelude, memoryMb)
+  } catch (error) {
+    // Too slow just now, or too little memory: a plugin that finds none makes its own.
+    if (!(error instanceof IsolateFault)) throw error
+  }
 }
 
 function load(plugin: number, payload: string): void {

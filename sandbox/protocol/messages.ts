@@ -14,6 +14,8 @@ export const TO_HOST = {
   result: 3,
   /** id: call. The call is over for the worker; an answer would be ignored. */
   cancel: 4,
+  /** id: 0. Payload: JSON PrepareRequest. Nothing is answered. */
+  prepare: 5,
 } as const
 
 /** Plughost to worker. */
@@ -47,6 +49,13 @@ export interface LoadRequest {
   readonly memoryMb: number
   /** Longest single stay in the isolate, in milliseconds. */
   readonly sliceMs: number
+}
+
+/** Isolates to be made ahead, with nothing in them but the prelude. */
+export interface PrepareRequest {
+  readonly isolates: number
+  readonly prelude: string
+  readonly memoryMb: number
 }
 
 export interface LoadedReport {

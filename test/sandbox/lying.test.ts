@@ -53,6 +53,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
     random: Math.random,
     usage,
     jit: true,
+    idle: null,
     entry: ENTRY,
   })
   t.after(() => domain.close())

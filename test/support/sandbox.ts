@@ -61,9 +61,10 @@ export async function testSandbox(
   plugins: readonly PluginConfig[],
   quarantine = forgetfulQuarantine(),
   recording?: SandboxOptions['recording'],
+  idle?: SandboxOptions['idle'],
 ): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
-  const sandbox = await open(plugins, logged, quarantine, recording)
+  const sandbox = await open(plugins, logged, quarantine, recording, idle)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const { panel } = sandbox
   const rcpt: TestSandbox['rcpt'] = async (
@@ -92,6 +93,7 @@ async function open(
   logged: { event: string; fields: LogFields }[],
   quarantine = forgetfulQuarantine(),
   recording?: SandboxOptions['recording'],
+  idle?: SandboxOptions['idle'],
 ) {
   const config = { plugins, lookups: {}, secrets: {}, file: null } as unknown as Config
   return openConfigured(config, {
@@ -103,6 +105,7 @@ async function open(
     random: Math.random,
     quarantine,
     ...(recording === undefined ? {} : { recording }),
+    ...(idle === undefined ? {} : { idle }),
   })
 }
 
