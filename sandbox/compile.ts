@@ -25,6 +25,8 @@ export interface CompiledPlugin {
 
 /** Octets of the largest plugin. */
 const MAX_SOURCE_BYTES = 1024 * 1024
+/** Of a line in question. */
+const MOST_SHOWN_CHARS = 200
 const BUNDLED = join(import.meta.dirname, '..', 'plugins')
 
 /** Compiles the plugin an entry of the configuration names. */
@@ -87,9 +89,10 @@ export function problemAt(
   message: string,
   remedy: string,
 ): Problem {
-  const shown = text.split('\n')[line - 1] ?? ''
+  const before = column > MOST_SHOWN_CHARS ? column - MOST_SHOWN_CHARS / 2 : 0
+  const shown = (text.split('\n')[line - 1] ?? '').slice(before, before + MOST_SHOWN_CHARS)
   const gutter = String(line).padStart(4)
-  const frame = `${gutter} | ${shown}\n     | ${' '.repeat(Math.max(0, column - 1))}^`
+  const frame = `${gutter} | ${shown}\n     | ${' '.repeat(Math.max(0, column - before - 1))}^`
   return { code, place: `${shownPath(file)}:${line}:${column}`, message, remedy, frame }
 }
 

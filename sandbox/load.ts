@@ -89,16 +89,16 @@ async function loadPlugin(
   }
   const outcome = await domain.load(number, request)
   if ('fault' in outcome) return loadProblem(entry, compiled, outcome.fault)
+  const manifest = parseManifest(outcome.manifest)
+  if (isManifestFault(manifest)) {
+    const word = new RegExp(`\\b${escaped(manifest.word)}\\b`)
+    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+  }
   if (approval !== null) {
     // What is decided about must be what will be: a second isolate has nothing of the first.
     const again = await domain.load(number, request)
     if ('fault' in again) return loadProblem(entry, compiled, again.fault)
-    if (!isDeepStrictEqual(outcome.manifest, again.manifest)) return changing(entry, compiled)
-  }
-  const manifest = parseManifest(outcome.manifest)
-  if (isManifestFault(manifest)) {
-    const word = new RegExp(`\\b${manifest.word.replace(/\W/g, '\\$&')}\\b`)
-    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+    if (!isDeepStrictEqual(manifest, parseManifest(again.manifest))) return changing(entry, compiled)
   }
   const granted = grantedBy(approval, entry, compiled, manifest)
   if (granted !== null && 'message' in granted) return granted as Problem
@@ -205,23 +205,29 @@ function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, 
   }
   const specifier = /plugins cannot import "([^"]*)"/.exec(fault.message)?.[1]
   if (specifier !== undefined) {
-    const word = new RegExp(`['"]${specifier.replace(/\W/g, '\\$&')}['"]`)
+    const word = new RegExp(`['"]${escaped(specifier)}['"]`)
     const remedy = 'a plugin is one file and imports only "postern": tables come by lookup, kept values by kv'
     return problemIn('P1006', compiled, word, `Plugins cannot import "${specifier}".`, remedy)
   }
-  const place2 = /:(\d+):(\d+)/.exec(
-    fault.stack.split('\n').find((line) => line.includes(compiled.file)) ?? '',
-  )
-  const message = `The plugin "${name}" does not load: ${fault.message}.`
+  const message = `The plugin "${name}" does not load: ${fault.message.replace(/\.$/, '')}.`
   const remedy = 'mend the plugin; nothing of it runs before the hooks do'
-  if (place2 === null) return problemIn('P1009', compiled, null, message, remedy)
-  return problemAt(
-    'P1009',
-    compiled.file,
-    compiled.text,
-    Number(place2[1]),
-    Number(place2[2]),
-    message,
-    remedy,
-  )
+  const { file, text } = compiled
+  const at = placeIn(compiled, fault.stack)
+  return at === null
+    ? problemIn('P1009', compiled, null, message, remedy)
+    : problemAt('P1009', file, text, at.line, at.column, message, remedy)
+}
+
+/** Where in the source an error came from; null when its stack, which is the plugin's to write, names no such place. */
+function placeIn({ file, text }: CompiledPlugin, stack: string): { line: number; column: number } | null {
+  const own = stack.split('\n').find((row) => row.includes(file))
+  const [, line, column] = /:(\d+):(\d+)/.exec(own ?? '') ?? []
+  const shown = text.split('\n')[Number(line) - 1]
+  if (shown === undefined || Number(column) > shown.length + 1) return null
+  return { line: Number(line), column: Number(column) }
+}
+
+/** As the source of a regular expression. */
+function escaped(text: string): string {
+  return text.replace(/\W/g, '\\$&')
 }
