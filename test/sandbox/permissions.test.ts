@@ -168,6 +168,7 @@ export default definePlugin({
   return fixturePlugin(name, {
     source: { kind: 'file', path },
     grant: grant as Readonly<Record<string, unknown>>,
+    process: 'shared',
   })
 }
 
