@@ -99,7 +99,7 @@ async function attack(program: Program, from: string): Promise<void> {
   await neighbours.goRound()
   const rssBytes = memory()
   const { slowestMs, slowestRcptMs, wrong } = neighbours
-  const kind = /^451 /.test(reply) ? await culprit(reply) : reply.slice(0, 3)
+  const kind = reply.startsWith('451 ') ? await culprit(reply) : reply.slice(0, 3)
   const times = [verdictMs, slowestMs, slowestRcptMs].map((ms) => `${Math.round(ms)} ms`)
   table.push([program.name, kind, ...times, `${Math.round(rssBytes / 2 ** 20)} MiB`].join(' | '))
   assert.match(reply, /^(?:250 2\.1\.5 |451 4\.3\.0 )/)
