@@ -1,7 +1,7 @@
 /** Where in the author's own files a plugin failed. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { SourceMap } from 'node:module'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import type { Fault } from '../core/mail/answer.ts'
 import type { CompiledPlugin } from './compile.ts'
 import { problemAt } from './source-problem.ts'
@@ -62,8 +62,16 @@ export function authorPlace({ stack }: Pick<Fault, 'stack'>, { file, bundle }: P
     lines.find((text) => files.some((one) => text.includes(`${one}:`))) ??
     lines.find((text) => bundle !== null && text.includes(bundle.folder))
   const [, at, number, column] = /(\/[^()]*?):(\d+):(\d+)\)?$/.exec(line ?? '') ?? []
+  // A stack is the plugin's to write: no file but its own is opened for it.
   if (at === undefined || !existsSync(at)) return UNKNOWN
+  if (!files.includes(at) && (bundle === null || !isBelow(at, bundle.folder))) return UNKNOWN
   const text = readFileSync(at, 'utf8')
+  const shown = text.split('\n')[Number(number) - 1]
+  if (shown === undefined || Number(column) > shown.length + 1) return UNKNOWN
   const { place, frame = '' } = problemAt('', at, text, Number(number), Number(column), '', '')
   return { place, frame: frame.split('\n') }
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return !relative(realpathSync(folder), realpathSync(path)).startsWith('..')
 }

@@ -91,16 +91,16 @@ async function loadPlugin(
   }
   const outcome = await domain.load(number, request)
   if ('fault' in outcome) return loadProblem(entry, compiled, outcome.fault)
+  const manifest = parseManifest(outcome.manifest)
+  if (isManifestFault(manifest)) {
+    const word = new RegExp(`\\b${escaped(manifest.word)}\\b`)
+    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+  }
   if (approval !== null) {
     // What is decided about must be what will be: a second isolate has nothing of the first.
     const again = await domain.load(number, request)
     if ('fault' in again) return loadProblem(entry, compiled, again.fault)
-    if (!isDeepStrictEqual(outcome.manifest, again.manifest)) return changing(entry, compiled)
-  }
-  const manifest = parseManifest(outcome.manifest)
-  if (isManifestFault(manifest)) {
-    const word = new RegExp(`\\b${manifest.word.replace(/\W/g, '\\$&')}\\b`)
-    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+    if (!isDeepStrictEqual(manifest, parseManifest(again.manifest))) return changing(entry, compiled)
   }
   const granted = grantedBy(approval, entry, compiled, manifest)
   if (granted !== null && 'message' in granted) return granted as Problem
@@ -210,14 +210,19 @@ function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, 
   }
   const specifier = /plugins cannot import "([^"]*)"/.exec(fault.message)?.[1]
   if (specifier !== undefined) {
-    const word = new RegExp(`['"]${specifier.replace(/\W/g, '\\$&')}['"]`)
+    const word = new RegExp(`['"]${escaped(specifier)}['"]`)
     const remedy =
       'a plugin imports only "postern", files beside it and packages: tables come by lookup, kept values by kv'
     return problemIn('P1006', compiled, word, `Plugins cannot import "${specifier}".`, remedy)
   }
-  const message = `The plugin "${name}" does not load: ${fault.message}.`
+  const message = `The plugin "${name}" does not load: ${fault.message.replace(/\.$/, '')}.`
   const remedy = 'mend the plugin; nothing of it runs before the hooks do'
   const at = authorPlace({ stack: new AuthorStacks(compiled).of(fault.stack) }, compiled)
   if (at.place === '') return problemIn('P1009', compiled, null, message, remedy)
   return { code: 'P1009', place: at.place, message, remedy, frame: at.frame.join('\n') }
+}
+
+/** As the source of a regular expression. */
+function escaped(text: string): string {
+  return text.replace(/\W/g, '\\$&')
 }

@@ -97,7 +97,7 @@ export function parsePermissions(value: unknown): Asked | string {
   const asked: Partial<Record<PermissionName, AskedOn>> = {}
   for (const [name, on] of Object.entries(value)) {
     if (!Object.hasOwn(GRAMMAR, name))
-      return `there is no permission called "${name}"; there are ${PERMISSION_NAMES.join(', ')}`
+      return `there is no permission called "${name.slice(0, 60)}"; there are ${PERMISSION_NAMES.join(', ')}`
     const reason = whyMalformed(name as PermissionName, on)
     if (reason !== null) return reason
     asked[name as PermissionName] = on as AskedOn

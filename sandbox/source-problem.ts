@@ -2,6 +2,9 @@
 import { basename, dirname, relative } from 'node:path'
 import type { Problem } from '../config/problem.ts'
 
+/** Of a line in question. */
+const MOST_SHOWN_CHARS = 200
+
 /** A problem with a plugin, at a place in its source when a word of it can be found. */
 export function problemIn(
   code: string,
@@ -27,9 +30,10 @@ export function problemAt(
   message: string,
   remedy: string,
 ): Problem {
-  const shown = text.split('\n')[line - 1] ?? ''
+  const before = column > MOST_SHOWN_CHARS ? column - MOST_SHOWN_CHARS / 2 : 0
+  const shown = (text.split('\n')[line - 1] ?? '').slice(before, before + MOST_SHOWN_CHARS)
   const gutter = String(line).padStart(4)
-  const frame = `${gutter} | ${shown}\n     | ${' '.repeat(Math.max(0, column - 1))}^`
+  const frame = `${gutter} | ${shown}\n     | ${' '.repeat(Math.max(0, column - before - 1))}^`
   return { code, place: `${shownPath(file)}:${line}:${column}`, message, remedy, frame }
 }
 

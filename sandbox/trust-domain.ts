@@ -255,11 +255,12 @@ export class TrustDomain {
   #reported({ call: id, reports }: Extract<HostMessage, { type: 'reports' }>): void {
     const call = this.#known(id)
     if (call === null) return
-    this.#retries.passed(call)
     const now = performance.now()
     for (const report of reports) {
       const progress = call.take(report, now)
       if (progress === null) return this.#host?.kill('protocol', 'a report about a plugin that was not asked')
+      // Not before it is believed: the next in the line would be lost together with this one.
+      this.#retries.passed(call)
       if (progress !== 'goes-on') return this.#proceed(call, progress)
     }
   }

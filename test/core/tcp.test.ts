@@ -41,7 +41,7 @@ function ask(port: number, more: Partial<TcpRequest> = {}): Promise<string> {
 test('an answer ends before its delimiter, however the octets come', async () => {
   using pieces = await server((client) => {
     client.setNoDelay()
-    for (const [index, octet] of [...'PONG\r\nmore'].entries())
+    for (const [index, octet] of 'PONG\r\nmore'.split('').entries())
       setTimeout(() => client.write(octet), 5 * index)
   })
   assert.equal(await ask(pieces.port, { until: Buffer.from('\r\n') }), 'PONG')

@@ -22,6 +22,9 @@ function say(type, id, payload) {
   wire.write(frame(type, id, typeof payload === 'string' ? payload : JSON.stringify(payload)))
 }
 
+/** About this recipient it tells the truth. */
+const WELL = '"localPart":"well"'
+
 function answer(call, plugin = 1) {
   say(TO_WORKER.reports, call, [[plugin, 0, 1, 1]])
 }
@@ -72,7 +75,7 @@ function hear(type, id, payload) {
   if (type === TO_HOST.load) {
     lie = LIES[JSON.parse(payload).config] ?? lie
     say(TO_WORKER.loaded, id, { manifest: {}, heapBytes: 0 })
-  } else if (type === TO_HOST.ask) lie(id)
+  } else if (type === TO_HOST.ask) (payload.includes(WELL) ? LIES.truth : lie)(id)
   else if (type === TO_HOST.result) {
     // What it was told stands in its answer, so that the test sees it.
     const [, , ok, value] = JSON.parse(payload)
