@@ -24,6 +24,7 @@ import { Queue } from '../queue/queue.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
 import type { Spool } from '../queue/spool.ts'
 import { contentChunk } from '../queue/stored-content.ts'
+import { ProcessLoad } from '../smtp/load.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl } from './control.ts'
@@ -154,6 +155,12 @@ function compose(
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
     },
   })
+  const load = new ProcessLoad({
+    monotonic: () => clock.monotonic(),
+    memoryBytes: () => process.memoryUsage.rss(),
+    maxMemoryBytes: () => generations.current.config.limits.memoryBytes,
+  })
+  load.start()
   const smtp = new SmtpServer({
     policy: policyOf(generations),
     teller,
@@ -165,6 +172,8 @@ function compose(
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
     concurrency: keeper.concurrency,
+    usage: keeper.usage,
+    load,
     clock,
     log,
   })
@@ -214,9 +223,9 @@ async function listen({ smtp }: GatewayParts, sockets: readonly GatewaySocket[])
   return Promise.all(
     sockets.map(async ({ config, handle }) => {
       const server = createServer({ noDelay: true })
-      const { host, port, role, tls } = config
+      const { host, port, ...listener } = config
       const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-      smtp.attach(server, { role, address, tls })
+      smtp.attach(server, { ...listener, address })
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       server.once('error', reject)
       server.listen(handle, BACKLOG, resolve)

@@ -4,10 +4,12 @@ import type { Client, Hello, ListenerRole, Session, TlsFacts } from '../mail/ses
 import type { SessionRecord } from '../observe/decision-record.ts'
 import { SessionBudget } from './limits.ts'
 import type { MailTransaction } from './mail-transaction.ts'
+import { NetworkBudget } from './network-budget.ts'
 import type { Policy } from './policy.ts'
 import type { IncomingMessage } from './receive.ts'
 import type { Exchange } from './sasl.ts'
 import type { SmtpService } from './service.ts'
+import type { ListenerLimits, SmtpLimits } from './settings.ts'
 
 /** Where the conversation stands (RFC 5321 §4.1.4). */
 export type State =
@@ -38,6 +40,14 @@ export interface Listener {
   readonly address: string
   /** `implicit`: TLS from the first octet on (RFC 8314 §3). `starttls`: when the client asks (RFC 3207). */
   readonly tls: 'implicit' | 'starttls' | 'off'
+  /** Where it has limits of its own. */
+  readonly limits?: ListenerLimits
+  /** Networks of proxies: every connection begins with a PROXY header. Missing: there is no proxy. */
+  readonly proxy?: readonly string[]
+  /** Networks whose XCLIENT is believed; nobody's when missing. */
+  readonly xclient?: readonly string[]
+  /** Networks whose XFORWARD is taken down; nobody's when missing. */
+  readonly xforward?: readonly string[]
 }
 
 const NO_AFTERMATH: Aftermath = Object.freeze({ owed: null, actions: Object.freeze([]) })
@@ -46,6 +56,8 @@ export class ClientSession {
   readonly service: SmtpService
   readonly record: SessionRecord
   readonly budget: SessionBudget
+  /** Shared with every other connection of this client network. */
+  readonly network: NetworkBudget
   readonly startedAt: number
   readonly listener: Listener
   state: State = { phase: 'greeted' }
@@ -71,7 +83,12 @@ export class ClientSession {
     this.service = service
     this.listener = listener
     this.record = records.open(id, client)
-    this.budget = new SessionBudget(service.policy.settings.limits, trusted)
+    this.budget = new SessionBudget(this.limits, trusted)
+    this.network = new NetworkBudget({
+      meter: service.usage,
+      key: `${address} ${client.network}`,
+      limits: () => (this.facts.trusted ? null : (this.limits.network ?? null)),
+    })
     this.startedAt = clock.monotonic()
     const unknown = { hello: null, tls: null, identity: null }
     this.#facts = { id, client, role, listener: address, trusted, ...unknown }
@@ -89,6 +106,12 @@ export class ClientSession {
   /** What is in force for this client: what its transaction began with, or else what was reloaded last. */
   get policy(): Policy {
     return this.#pinned ?? this.service.policy
+  }
+
+  /** Of this client: what is configured, and where its listener has limits of its own those. */
+  get limits(): SmtpLimits {
+    const { limits } = this.policy.settings
+    return this.listener.limits === undefined ? limits : withOwn(limits, this.listener.limits)
   }
 
   /** From here to `endTransaction` the policy stays, and its plugins stay loaded. */
@@ -159,4 +182,9 @@ export class ClientSession {
     this.#pinned = null
     if (!this.isGone) this.state = { phase: this.#facts.hello === null ? 'greeted' : 'ready' }
   }
+}
+
+function withOwn(limits: SmtpLimits, { network: ownNetwork, ...own }: ListenerLimits): SmtpLimits {
+  const { network } = limits
+  return { ...limits, ...own, ...(network ? { network: { ...network, ...ownNetwork } } : {}) }
 }

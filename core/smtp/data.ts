@@ -37,6 +37,8 @@ const decide: Decide = async (incoming, content) => {
   const { client, transaction } = incoming
   const { hooks } = client.policy
   const { readChunk } = client.service.parts
+  client.network.book('messages')
+  client.network.book('bytes', content.kind === 'inline' ? content.bytes.byteLength : content.sizeBytes)
   const message = await ReceivedMessage.open(content, readChunk)
   if (message === null) return refuse(client, HEADER_TOO_LONG)
   const hops = receivedHops(message.header)

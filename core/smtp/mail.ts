@@ -6,6 +6,8 @@ import { offersAuth } from './auth.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
 import { MailTransaction } from './mail-transaction.ts'
+import { networkFull } from './network-refusal.ts'
+import { overloaded } from './overload.ts'
 import { type Parameter, type PathArgument, parsePathArgument } from './path-argument.ts'
 import { refuse, refuseFor } from './refusal.ts'
 
@@ -38,15 +40,19 @@ function signInFirst(client: ClientSession): ReplyStep | null {
 /** Why no transaction can be opened now, whoever asks. */
 function unavailable(client: ClientSession): ReplyStep | null {
   const { service, owed, budget } = client
-  const { hostname, limits } = client.policy.settings
+  const { hostname } = client.policy.settings
   if (service.isDraining) return sayAndClose(reply(421, '4.3.2', `${hostname} is about to stop`))
   if (owed !== null) return refuseFor(client, 'mail', owed)
   if (!budget.mayGoOn) {
     const text = 'Too many messages in one session'
-    const facts = { limit: limits.messagesPerSession }
+    const facts = { limit: client.limits.messagesPerSession }
     const reason = 'MESSAGES_PER_SESSION'
     return refuse(client, { hook: 'mail', code: 421, status: '4.7.0', text, reason, facts, closes: true })
   }
+  const busy = overloaded(client, 'mail')
+  if (busy !== null) return busy
+  const full = (['messages', 'bytes'] as const).find((kind) => client.network.isFull(kind))
+  if (full !== undefined) return networkFull(client, 'mail', full)
   if (!service.parts.freeSpace.isShort()) return null
   const text = 'No room for mail, try again later'
   return refuse(client, { hook: 'mail', code: 452, status: '4.3.1', text, reason: 'STORE_SHORT' })
