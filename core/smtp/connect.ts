@@ -35,15 +35,20 @@ export async function connect(
 ): Promise<ReplyStep> {
   const admission = await known(client, asked)
   if (typeof admission !== 'string') return admission
-  const { settings, hooks } = client.policy
   if (client.service.isDraining)
-    return sayAndClose(reply(421, '4.3.2', `${settings.hostname} is about to stop`))
+    return sayAndClose(reply(421, '4.3.2', `${client.policy.settings.hostname} is about to stop`))
   if (admission !== 'admitted') return overLimit(client, admission)
   const busy = overloaded(client, 'connect')
   if (busy !== null) return busy
+  return greeting(client)
+}
+
+/** The greeting, once it is known who the client is; a refusal in its place. */
+export async function greeting(client: ClientSession): Promise<ReplyStep> {
   await client.network.enter()
   const { closed } = client.network
   if (closed !== null) return networkUsedUp(client, 'connect', closed)
+  const { settings, hooks } = client.policy
   if (isPenalized(client)) return refuse(client, PENALIZED)
   const event = { session: client.facts }
   const { refusal, owed, actions } = await hooks.ask('connect', event, null, client.record)

@@ -31,11 +31,14 @@ export class Conversation implements Dialogue {
   readonly #client: ClientSession
   readonly #service: SmtpService
   readonly #admission: Admission | Promise<Admission>
+  /** Where its connection is counted, whoever the client turns out to be. */
+  readonly #network: string
   /** Why we ended the connection; '' when the client did. */
   #ending = ''
 
   constructor(service: SmtpService, id: string, client: Client, listener: Listener) {
     this.#service = service
+    this.#network = client.network
     this.#client = new ClientSession(service, id, client, listener)
     this.#admission = service.connections.enter(
       client.network,
@@ -134,7 +137,7 @@ export class Conversation implements Dialogue {
 
   /** Gives back what was taken, or is about to be: the answer may come later than the client's end. */
   #leave(): void {
-    const { network } = this.#client.facts.client
+    const network = this.#network
     const leave = (admission: Admission): void => {
       if (admission === 'admitted') this.#service.connections.leave(network)
     }

@@ -7,6 +7,8 @@ import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
 import { refuseFor } from './refusal.ts'
 import { offersStartTls } from './starttls.ts'
+import { offersXclient, XCLIENT_ATTRIBUTES } from './xclient.ts'
+import { offersXforward, XFORWARD_ATTRIBUTES } from './xforward.ts'
 
 export function helo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
   return introduce(client, 'HELO', argument)
@@ -54,6 +56,8 @@ function offer(client: ClientSession): Reply {
     'DSN',
     ...(offersStartTls(client) ? ['STARTTLS'] : []),
     ...(offersAuth(client) ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),
+    ...(offersXclient(client) ? [`XCLIENT ${XCLIENT_ATTRIBUTES.join(' ')}`] : []),
+    ...(offersXforward(client) ? [`XFORWARD ${XFORWARD_ATTRIBUTES.join(' ')}`] : []),
     'ENHANCEDSTATUSCODES',
   ]
   return { code: 250, status: null, lines }

@@ -9,10 +9,12 @@ import { ehlo, helo } from './helo.ts'
 import { mail } from './mail.ts'
 import { rcpt } from './rcpt.ts'
 import { mayStartTls, offersStartTls, startTls } from './starttls.ts'
+import { mayXclient, offersXclient, xclient } from './xclient.ts'
+import { mayXforward, offersXforward, xforward } from './xforward.ts'
 
 export interface Verb {
-  /** `ready`: HELO was given and no transaction is open. `transaction`: MAIL was accepted. */
-  readonly needs: 'nothing' | 'ready' | 'transaction'
+  /** `no-transaction`: none is open. `ready`: HELO was given, too. `transaction`: MAIL was accepted. */
+  readonly needs: 'nothing' | 'no-transaction' | 'ready' | 'transaction'
   readonly argument: 'none' | 'any'
   /** Carries no mail: only so many of them in a row. */
   readonly isIdle: boolean
@@ -60,6 +62,28 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['MAIL', { ...step, needs: 'ready', hook: 'mail', run: mail }],
   ['RCPT', { ...step, needs: 'transaction', hook: 'rcpt', run: rcpt }],
   ['DATA', { ...step, needs: 'transaction', argument: 'none', hook: 'data', run: data }],
+  [
+    'XCLIENT',
+    {
+      ...step,
+      needs: 'no-transaction',
+      hook: 'connect',
+      isAvailable: mayXclient,
+      isOffered: offersXclient,
+      run: xclient,
+    },
+  ],
+  [
+    'XFORWARD',
+    {
+      ...step,
+      needs: 'ready',
+      hook: 'mail',
+      isAvailable: mayXforward,
+      isOffered: offersXforward,
+      run: xforward,
+    },
+  ],
   ['RSET', { ...idle, argument: 'none', run: rset }],
   ['NOOP', { ...idle, run: () => NOOP }],
   ['VRFY', { ...idle, run: vrfy }],
@@ -69,7 +93,7 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
 
 /** Verbs that exist elsewhere and not here, so that nobody takes them for typing errors (RFC 5321 §4.2.4). */
 const NOT_IMPLEMENTED: ReadonlySet<string> = new Set(
-  'BDAT BURL ETRN EXPN LHLO SAML SEND SOML TURN XCLIENT XFORWARD'.split(' '),
+  'BDAT BURL ETRN EXPN LHLO SAML SEND SOML TURN'.split(' '),
 )
 
 const NOOP = say(reply(250, '2.0.0', 'OK'))
@@ -89,9 +113,10 @@ export function findVerb(name: string, line: string, client: ClientSession): Ver
 /** Why this verb cannot come now (RFC 5321 §4.1.4), null when it can. */
 export function outOfOrder({ needs }: Verb, { phase }: State): Reply | null {
   if (needs === 'nothing') return null
-  if (phase === 'greeted') return reply(503, '5.5.1', 'HELO or EHLO must come first')
-  if (needs === 'ready')
-    return phase === 'ready' ? null : reply(503, '5.5.1', 'A transaction is open already')
+  const isIdle = phase === 'greeted' || phase === 'ready'
+  if (needs !== 'no-transaction' && phase === 'greeted')
+    return reply(503, '5.5.1', 'HELO or EHLO must come first')
+  if (needs !== 'transaction') return isIdle ? null : reply(503, '5.5.1', 'A transaction is open already')
   return phase === 'transaction' ? null : reply(503, '5.5.1', 'MAIL must come first')
 }
 

@@ -5,6 +5,9 @@
  *     limit NAME NUMBER      before anything else: a limit of the server; `network.NAME` of the client network
  *     trust NETWORK          before anything else: a network of `relay.networks`
  *     listener ROLE TLS      before anything else: as in `listener submission starttls`
+ *     proxy NETWORK          before anything else: the listener is behind a proxy there
+ *     xclient NETWORK        before anything else: a network whose XCLIENT is believed
+ *     xforward NETWORK       before anything else: a network whose XFORWARD is taken down
  *     c connect              client c connects; done by itself when c is first mentioned
  *     c -> TEXT              c sends a line and CRLF
  *     c ~> "TEXT" * 3        c sends exactly these octets (a JSON string, one character an octet), three times
@@ -45,6 +48,7 @@ export function parseDialogue(text: string): Dialogue {
   const limits: Record<string, number> = {}
   const network: Record<string, number> = {}
   const networks: string[] = []
+  const lists: Record<string, string[]> = {}
   let listener: Listener = { role: 'mx', address: '127.0.0.1:25', tls: 'off' }
   const steps: { number: number; text: string }[] = []
   for (const line of lines) {
@@ -54,6 +58,7 @@ export function parseDialogue(text: string): Dialogue {
       network[name.slice('network.'.length)] = Number(value)
     else if (word === 'limit') limits[name] = Number(value)
     else if (word === 'trust') networks.push(name)
+    else if (word === 'proxy' || word === 'xclient' || word === 'xforward') lists[word] = [name]
     else if (word === 'listener') listener = { ...listener, role: name, tls: value } as Listener
     else steps.push(line)
   }
@@ -63,7 +68,7 @@ export function parseDialogue(text: string): Dialogue {
     limits,
     network: networkLimits(network),
     networks,
-    listener,
+    listener: { ...listener, ...lists },
     steps,
   }
 }
