@@ -153,7 +153,7 @@ export class Conversation implements Dialogue {
       client.network.book('junk')
       if (client.network.isPast('junk')) return this.#settled(networkUsedUp(client, verb.hook, 'junk'))
     }
-    const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client.state)
+    const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client)
     if (wrong !== null) return this.#counted(say(wrong), verb.hook)
     return this.#guarded(verb.hook, () => verb.run(client, argument))
   }
@@ -185,11 +185,12 @@ export class Conversation implements Dialogue {
   /** However the message ends, its transaction ends with it (RFC 5321 §4.1.1.4). */
   #receiving(step: ReceiveStep): ReceiveStep {
     const { receiver } = step
+    const replies = repliesToData(this.#client)
     const end = async (): Promise<ReplyStep> => {
       try {
-        return this.#counted(await receiver.end(), 'data') as ReplyStep
+        return repeated(this.#counted(await receiver.end(), 'data') as ReplyStep, replies)
       } catch (error) {
-        return this.#failed('data', error)
+        return repeated(this.#failed('data', error), replies)
       } finally {
         this.#client.endTransaction()
       }
@@ -244,4 +245,15 @@ function withoutSpaces(argument: string): string {
   while (start < end && argument[start] === ' ') start++
   while (end > start && (argument[end - 1] === ' ' || argument[end - 1] === '\t')) end--
   return start === 0 && end === argument.length ? argument : argument.slice(start, end)
+}
+
+/** How often the message is answered for: LMTP has a reply for each RCPT that was accepted (RFC 2033 §4.2). */
+function repliesToData({ listener, state }: ClientSession): number {
+  return listener.role === 'lmtp' && state.phase === 'message' ? state.incoming.transaction.accepted : 1
+}
+
+/** What ends the connection is said once. */
+function repeated(step: ReplyStep, times: number): ReplyStep {
+  if (times < 2 || step.closes) return step
+  return { ...step, reply: { ...step.reply, others: new Array(times - 1).fill(step.reply) as Reply[] } }
 }

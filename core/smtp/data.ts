@@ -18,7 +18,7 @@ export function data(client: ClientSession): Step {
   const { transaction } = client.state
   if (transaction.recipients.size === 0)
     return say(
-      transaction.refused > 0
+      transaction.refused > 0 && client.listener.role !== 'lmtp'
         ? reply(554, '5.5.1', 'No valid recipients')
         : reply(503, '5.5.1', 'RCPT must come before DATA'),
     )

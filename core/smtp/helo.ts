@@ -2,6 +2,7 @@
 import { whyNotDomain } from '../mail/address.ts'
 import { AUTH_METHODS } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
+import type { Hello } from '../mail/session.ts'
 import { offersAuth } from './auth.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
@@ -18,11 +19,12 @@ export function ehlo(client: ClientSession, argument: string): ReplyStep | Promi
   return introduce(client, 'EHLO', argument)
 }
 
-function introduce(
-  client: ClientSession,
-  verb: 'HELO' | 'EHLO',
-  name: string,
-): ReplyStep | Promise<ReplyStep> {
+/** RFC 2033 §4.1: EHLO under another name. */
+export function lhlo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  return introduce(client, 'LHLO', argument)
+}
+
+function introduce(client: ClientSession, verb: Hello['verb'], name: string): ReplyStep | Promise<ReplyStep> {
   if (name === '') return say(reply(501, '5.5.4', `${verb} needs the name of the client`))
   if (!isName(name)) return say(reply(501, '5.5.4', `${verb} needs a domain name or an address literal`))
   return ask(client, verb, name)
@@ -34,7 +36,7 @@ function isName(text: string): boolean {
 }
 
 /** After a refusal everything is as it was before the command (RFC 5321 §4.1.4). */
-async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): Promise<ReplyStep> {
+async function ask(client: ClientSession, verb: Hello['verb'], name: string): Promise<ReplyStep> {
   const { hooks, settings } = client.policy
   const session = client.factsWith({ verb, name })
   const { refusal, owed, actions } = await hooks.ask('helo', { session }, null, client.record)

@@ -19,6 +19,8 @@ export class MailTransaction {
   readonly #recipients = new Set<string>()
   readonly #actions: TakenAction[] = []
   #snapshot: Transaction | null = null
+  /** RCPT commands accepted, those that name a recipient again among them. */
+  accepted = 0
   /** Recipients refused, for any reason. */
   refused = 0
 

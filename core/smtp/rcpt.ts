@@ -25,6 +25,7 @@ export function rcpt(client: ClientSession, argument: string): ReplyStep | Promi
 
 function counted(transaction: MailTransaction, step: ReplyStep): ReplyStep {
   if (step.reply.code >= 400) transaction.refused++
+  else transaction.accepted++
   return step
 }
 
