@@ -39,7 +39,11 @@ export interface Config {
     readonly bytes: number
     readonly activations: ActivationsConfig
   }
-  readonly log: { readonly level: LogLevel }
+  readonly log: {
+    readonly level: LogLevel
+    /** Absolute; null: there is none. */
+    readonly security: string | null
+  }
   readonly stopTimeoutMs: number
   /** Processes that receive and deliver mail. */
   readonly workers: number

@@ -84,7 +84,10 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     lookups: toLookups(settings.lookups, folder),
     secrets: withoutPrototype(settings.secrets) as Config['secrets'],
     record: toRecord(settings.record),
-    log: { level: settings.log.level },
+    log: {
+      level: settings.log.level,
+      security: settings.log.security === null ? null : resolve(folder, settings.log.security),
+    },
     stopTimeoutMs: durationMs(settings.stopTimeout),
     workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
   }

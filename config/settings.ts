@@ -247,6 +247,13 @@ export const SETTINGS = {
           enum: ['debug', 'info', 'warn', 'error', 'silent'],
           default: 'info',
         },
+        security: {
+          description: 'File with a line for each attack, for programs such as fail2ban.',
+          type: ['string', 'null'],
+          format: 'path',
+          default: null,
+          examples: ['/var/log/postern/security.log'],
+        },
       },
     },
     stopTimeout: {

@@ -18,6 +18,7 @@ import { storedSizeBytes } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
+import { SecurityLog } from '../observe/security-log.ts'
 import type { GatewaySummary } from '../process/messages.ts'
 import { FreeSpace } from '../queue/free-space.ts'
 import { Queue } from '../queue/queue.ts'
@@ -174,6 +175,7 @@ function compose(
     concurrency: keeper.concurrency,
     usage: keeper.usage,
     load,
+    ...(config.log.security === null ? {} : { security: new SecurityLog(config.log.security, clock, log) }),
     clock,
     log,
   })

@@ -22,6 +22,7 @@ import {
 import { MAX_COMMAND_BYTES, MAX_LINE_BYTES } from './line-limits.ts'
 import { networkUsedUp } from './network-refusal.ts'
 import { refuse } from './refusal.ts'
+import { tellOfViolation } from './security.ts'
 import type { SmtpService } from './service.ts'
 import { troubleOf } from './trouble.ts'
 import { findVerb, outOfOrder, type Verb } from './verbs.ts'
@@ -96,6 +97,7 @@ export class Conversation implements Dialogue {
   violated(violation: Violation): Reply {
     this.#ending = violation
     this.#client.record.step('violation', { violation })
+    tellOfViolation(this.#client, violation)
     return VIOLATIONS[violation]
   }
 
@@ -255,5 +257,5 @@ function repliesToData({ listener, state }: ClientSession): number {
 /** What ends the connection is said once. */
 function repeated(step: ReplyStep, times: number): ReplyStep {
   if (times < 2 || step.closes) return step
-  return { ...step, reply: { ...step.reply, others: new Array(times - 1).fill(step.reply) as Reply[] } }
+  return { ...step, reply: { ...step.reply, others: Array.from({ length: times - 1 }, () => step.reply) } }
 }

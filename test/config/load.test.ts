@@ -71,7 +71,7 @@ test('an empty file gives every default', () => {
       bytes: 134_217_728,
       activations: { plugins: [], bytes: 16_777_216, bodies: false },
     },
-    log: { level: 'info' },
+    log: { level: 'info', security: null },
     stopTimeoutMs: 30_000,
     workers: 1,
   })

@@ -88,6 +88,7 @@ record:
     bodies: false
 log:
   level: info
+  security: null
 stopTimeout: 30s
 workers: 1
 `,

@@ -60,7 +60,7 @@ export interface TestServerOptions {
   readonly credentials?: Credentials
   /** Parts that are not in memory, or counted by somebody else. */
   readonly parts?: Partial<
-    Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'usage' | 'load' | 'sessionEnded'>
+    Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'usage' | 'load' | 'security' | 'sessionEnded'>
   >
 }
 
