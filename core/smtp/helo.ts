@@ -56,6 +56,9 @@ function offer(client: ClientSession): Reply {
     size,
     '8BITMIME',
     'DSN',
+    'SMTPUTF8',
+    limitsOffer(client),
+    ...(client.facts.tls === null ? [] : ['REQUIRETLS']),
     ...(offersStartTls(client) ? ['STARTTLS'] : []),
     ...(offersAuth(client) ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),
     ...(offersXclient(client) ? [`XCLIENT ${XCLIENT_ATTRIBUTES.join(' ')}`] : []),
@@ -63,4 +66,11 @@ function offer(client: ClientSession): Reply {
     'ENHANCEDSTATUSCODES',
   ]
   return { code: 250, status: null, lines }
+}
+
+/** RFC 9422: what a client need not find out by being refused. */
+function limitsOffer({ limits, facts }: ClientSession): string {
+  const messages = facts.trusted ? Number.POSITIVE_INFINITY : limits.messagesPerSession
+  const most = Number.isFinite(messages) ? ` MAILMAX=${messages}` : ''
+  return `LIMITS${most} RCPTMAX=${limits.recipientsPerMessage}`
 }

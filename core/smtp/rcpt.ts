@@ -35,7 +35,7 @@ function recipientStep(
   argument: string,
 ): ReplyStep | Promise<ReplyStep> {
   const { domains } = client.policy
-  const path = parsePathArgument(argument, 'TO:')
+  const path = parsePathArgument(argument, 'TO:', transaction.needs.includes('SMTPUTF8'))
   if (!path.ok) return say(syntaxError(path))
   if (path.address === null) return say(reply(501, '5.1.3', 'A recipient needs an address'))
   const taken = takeRcptDsn(path.parameters)
@@ -104,7 +104,7 @@ function tooMany(client: ClientSession, recipient: string): ReplyStep {
 }
 
 function syntaxError({ problem, reason }: Extract<PathArgument, { ok: false }>): Reply {
-  if (problem === 'non-ascii') return reply(553, '5.6.7', 'Addresses beyond US-ASCII are not accepted')
+  if (problem === 'non-ascii') return reply(553, '5.6.7', 'This address needs SMTPUTF8 at MAIL')
   if (problem === 'parameter') return reply(501, '5.5.4', `Bad RCPT command: ${reason}`)
   return reply(501, '5.1.3', `Bad recipient: ${reason}`)
 }
