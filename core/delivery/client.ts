@@ -11,12 +11,12 @@ import type {
   SMTPError,
 } from 'nodemailer/lib/smtp-connection'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
-import { isAscii } from '../mail/address.ts'
 import { storedSizeBytes } from '../mail/message.ts'
 import { bodyStream, hasHighBytes } from './body-stream.ts'
 import type { Channel, Outgoing } from './channel.ts'
 import type { ClientTimeouts } from './client-timeouts.ts'
 import { DotStuffing } from './dot-stuffing.ts'
+import { UNSENDABLE_MET, unmetNeed, unsaidAddress } from './needs.ts'
 import type { Met, Phase } from './outcome.ts'
 import type { Login, Protection } from './protection.ts'
 
@@ -320,39 +320,7 @@ class ClientChannel implements Channel {
   }
 }
 
-/** Why nothing of this message can go here as it has to (RFC 6531 §3.2, RFC 8689 §4.2.1); null when it can. */
-function unmetNeed(
-  { reversePath, needs = [] }: Outgoing,
-  extensions: readonly string[],
-  isVerified: boolean,
-): Met | null {
-  if (needs.includes('REQUIRETLS') && !(isVerified && extensions.includes('REQUIRETLS')))
-    return {
-      kind: 'unsendable',
-      status: '5.7.30',
-      text: 'REQUIRETLS support is required, which this way does not have',
-    }
-  return needs.includes('SMTPUTF8') && !extensions.includes('SMTPUTF8')
-    ? NO_UTF8
-    : unsaidAddress(reversePath, extensions)
-}
-
-function unsaidAddress(address: string, extensions: readonly string[]): Met | null {
-  return isAscii(address) || extensions.includes('SMTPUTF8') ? null : NO_UTF8
-}
-
-const NO_UTF8: Met = Object.freeze({
-  kind: 'unsendable',
-  status: '5.6.7',
-  text: 'the next server does not take addresses or headers beyond US-ASCII (SMTPUTF8)',
-})
-
 const NO_REPLIES = new Map<string, string>()
-
-const UNSENDABLE_MET: Met = Object.freeze({
-  kind: 'unsendable',
-  text: 'the address has an angle bracket, which SMTP delivery does not carry',
-})
 
 function tlsOptions(protection: Protection): Partial<SMTPConnectionOptions> {
   switch (protection.kind) {
