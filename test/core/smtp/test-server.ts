@@ -61,7 +61,9 @@ export interface TestServerOptions {
   readonly tls?: ServerCertificate
   readonly credentials?: Credentials
   /** Parts that are not in memory, or counted by somebody else. */
-  readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'sessionEnded'>>
+  readonly parts?: Partial<
+    Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'usage' | 'load' | 'security' | 'sessionEnded'>
+  >
 }
 
 export interface LogLine {
