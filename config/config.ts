@@ -39,7 +39,11 @@ export interface Config {
     readonly bytes: number
     readonly activations: ActivationsConfig
   }
-  readonly log: { readonly level: LogLevel }
+  readonly log: {
+    readonly level: LogLevel
+    /** Absolute; null: there is none. */
+    readonly security: string | null
+  }
   readonly stopTimeoutMs: number
   /** Processes that receive and deliver mail. */
   readonly workers: number
@@ -64,6 +68,14 @@ export interface ListenerConfig extends HostPort {
   readonly role: ListenerRole
   /** `implicit`: from the first octet on; `starttls`: when the client asks. */
   readonly tls: 'implicit' | 'starttls' | 'off'
+  /** Where it has limits of its own. */
+  readonly limits?: ListenerLimitsConfig
+  /** Networks of proxies: every connection begins with a PROXY header. Missing: there is no proxy. */
+  readonly proxy?: readonly string[]
+  /** Networks whose XCLIENT is believed. */
+  readonly xclient: readonly string[]
+  /** Networks whose XFORWARD is taken down. */
+  readonly xforward: readonly string[]
 }
 
 /** The certificate clients are shown; paths absolute. */
@@ -109,6 +121,26 @@ export interface QueueConfig {
   readonly leaseMs: number
 }
 
+export interface NetworkLimitsConfig {
+  readonly connections: number
+  readonly messages: number
+  readonly recipients: number
+  readonly bytes: number
+  readonly errors: number
+  readonly junk: number
+  readonly unknownRecipients: number
+  readonly authFailures: number
+}
+
+/** What a listener has otherwise. */
+export interface ListenerLimitsConfig {
+  readonly connectionsPerNetwork?: number
+  readonly recipientsPerMessage?: number
+  readonly messagesPerSession?: number
+  readonly errorsPerSession?: number
+  readonly network?: Partial<NetworkLimitsConfig>
+}
+
 /** Limits of one session or message; `limits: off` sets those that may be switched off to Infinity. */
 export interface LimitsConfig {
   readonly messageBytes: number
@@ -117,6 +149,10 @@ export interface LimitsConfig {
   readonly connectionsPerNetwork: number
   readonly messagesPerSession: number
   readonly errorsPerSession: number
+  readonly tarpitMs: number
+  readonly memoryBytes: number
+  /** Of one client network at one listener, in ten minutes; null: no limits. */
+  readonly network: NetworkLimitsConfig | null
   readonly idleMs: number
 }
 

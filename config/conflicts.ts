@@ -23,6 +23,7 @@ export function findConflicts(settings: unknown, folder: string): readonly Findi
     ...nameFindings(settings['secrets'], 'secrets', 'a secret', 'api-key'),
     ...listenerFindings(settings),
     ...submissionFindings(settings),
+    ...lmtpFindings(settings),
     ...pluginFindings(settings['plugins']),
     ...socketFindings(settings, folder),
   ]
@@ -126,6 +127,20 @@ function submissionFindings({ listeners }: Group): Finding[] {
     const message = `Setting "listeners[${i}].tls": a submission listener needs TLS, for people sign in there.`
     const remedy = 'write  tls: starttls  or  tls: implicit'
     return [{ path: ['listeners', i, 'tls'], mark: 'value', code: 'P1109', message, remedy }]
+  })
+}
+
+/** RFC 2033 §5: whoever connects to port 25 speaks SMTP. */
+function lmtpFindings({ listeners }: Group): Finding[] {
+  const all = Array.isArray(listeners) ? (listeners as unknown[]) : []
+  return all.flatMap((listener, i): Finding[] => {
+    if (!isGroup(listener) || listener['role'] !== 'lmtp' || typeof listener['address'] !== 'string')
+      return []
+    const endpoint = parseEndpoint(listener['address'])
+    if (typeof endpoint === 'string' || endpoint.port !== 25) return []
+    const message = `Setting "listeners[${i}].address": LMTP is not spoken on port 25.`
+    const remedy = 'choose another port, such as 24'
+    return [{ path: ['listeners', i, 'address'], mark: 'value', code: 'P1109', message, remedy }]
   })
 }
 

@@ -8,6 +8,7 @@ import type {
   DomainConfig,
   LimitsConfig,
   ListenerConfig,
+  ListenerLimitsConfig,
   LookupConfig,
   OutboundConfig,
   PluginConfig,
@@ -32,6 +33,9 @@ const LIMITS_OFF = {
   connectionsPerNetwork: Number.POSITIVE_INFINITY,
   messagesPerSession: Number.POSITIVE_INFINITY,
   errorsPerSession: Number.POSITIVE_INFINITY,
+  tarpit: '0s',
+  memory: SETTINGS.properties.limits.properties.memory.default,
+  network: null,
   idle: SETTINGS.properties.limits.properties.idle.default,
 } as const
 
@@ -80,7 +84,10 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     lookups: toLookups(settings.lookups, folder),
     secrets: withoutPrototype(settings.secrets) as Config['secrets'],
     record: toRecord(settings.record),
-    log: { level: settings.log.level },
+    log: {
+      level: settings.log.level,
+      security: settings.log.security === null ? null : resolve(folder, settings.log.security),
+    },
     stopTimeoutMs: durationMs(settings.stopTimeout),
     workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
   }
@@ -94,10 +101,19 @@ function defaultHostname(systemName: string): string {
 }
 
 function toListener(
-  { address, role, tls }: Settings['listeners'][number],
+  { address, role, tls, limits, proxy, xclient, xforward }: Settings['listeners'][number],
   hasCertificate: boolean,
 ): ListenerConfig {
-  return { ...sure(parseEndpoint(address)), role, tls: tls ?? (hasCertificate ? 'starttls' : 'off') }
+  const own = toListenerLimits(limits)
+  return {
+    ...sure(parseEndpoint(address)),
+    role,
+    tls: tls ?? (hasCertificate ? 'starttls' : 'off'),
+    ...(own === null ? {} : { limits: own }),
+    ...(proxy === undefined ? {} : { proxy: proxy.map(network) }),
+    xclient: xclient.map(network),
+    xforward: xforward.map(network),
+  }
 }
 
 /** Without a certificate of the administrator's, one is made where a listener cannot do without. */
@@ -169,8 +185,25 @@ function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], fo
 }
 
 function toLimits(limits: Settings['limits']): LimitsConfig {
-  const { messageBytes, idle, ...counts } = typeof limits === 'string' ? LIMITS_OFF : limits
-  return { messageBytes: sizeBytes(messageBytes), ...counts, idleMs: durationMs(idle) }
+  const settings = typeof limits === 'string' ? LIMITS_OFF : limits
+  const { messageBytes, idle, tarpit, memory, network, ...counts } = settings
+  return {
+    messageBytes: sizeBytes(messageBytes),
+    ...counts,
+    tarpitMs: durationMs(tarpit),
+    memoryBytes: sizeBytes(memory),
+    network: network === null ? null : { ...network, bytes: sizeBytes(network.bytes) },
+    idleMs: durationMs(idle),
+  }
+}
+
+/** Only what is written: everything else is what `limits` says. */
+function toListenerLimits(limits: Settings['listeners'][number]['limits']): ListenerLimitsConfig | null {
+  if (limits === undefined) return null
+  const { network, ...counts } = limits
+  if (network === undefined) return counts
+  const { bytes, ...numbers } = network
+  return { ...counts, network: bytes === undefined ? numbers : { ...numbers, bytes: sizeBytes(bytes) } }
 }
 
 function toPlugin(

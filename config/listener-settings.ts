@@ -1,5 +1,7 @@
 /** The settings of listeners, as a part of settings.ts: where clients connect, and the certificate they are shown. */
 
+import { listenerLimits } from './limit-settings.ts'
+
 export const listener = {
   type: 'object',
   additionalProperties: false,
@@ -14,13 +16,9 @@ export const listener = {
     },
     role: {
       description:
-        'Who connects here: `mx` for mail from other servers, `submission` for people who sign in.',
+        'Who connects here: `mx` for mail from other servers, `submission` for people who sign in, `lmtp` for a mail server of yours that speaks LMTP.',
       enum: ['mx', 'submission', 'lmtp'],
       default: 'mx',
-      notBuilt: {
-        values: ['lmtp'],
-        remedy: 'use "role: mx" and list the clients that may send anywhere under relay.networks',
-      },
     },
     tls: {
       description:
@@ -28,9 +26,26 @@ export const listener = {
       enum: ['implicit', 'starttls', 'off'],
       examples: ['starttls'],
     },
+    limits: listenerLimits,
     proxy: {
-      description: 'Networks whose PROXY header is believed.',
-      notBuilt: { remedy: 'remove it, and let clients connect without a proxy in between' },
+      description:
+        'Networks of proxies: every connection begins with a PROXY header and comes from there. Default: there is no proxy.',
+      type: 'array',
+      minItems: 1,
+      items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
+      examples: [['10.0.0.5/32']],
+    },
+    xclient: {
+      description: 'Networks that may say with XCLIENT who the client is.',
+      type: 'array',
+      items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
+      default: [],
+    },
+    xforward: {
+      description: 'Networks that may say with XFORWARD whom they had it from.',
+      type: 'array',
+      items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
+      default: [],
     },
   },
 } as const

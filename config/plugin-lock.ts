@@ -3,8 +3,9 @@
  * user's runs exactly as it was approved, or not at all.
  */
 import { lstatSync, renameSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
-import { parse, stringify } from 'yaml'
+import type * as Yaml from 'yaml'
 import type { Problem } from './problem.ts'
 import { readAtMost } from './text-file.ts'
 
@@ -32,6 +33,11 @@ const MAX_LOCK_BYTES = 1024 * 1024
 const BUILD = /^sha256:[0-9a-f]{64}$/
 const HEAD = `# Written by "postern plugin approve": the plugins that may run, and what each may do.\n`
 
+/** Loaded where a lock is read or written: most have none, and the tests of plugins want to begin at once. */
+function yaml(): typeof Yaml {
+  return createRequire(import.meta.url)('yaml') as typeof Yaml
+}
+
 /** The lock that belongs to a configuration file, whether there is one or not. */
 export function lockFileOf(configFile: string): string {
   return join(dirname(resolve(configFile)), 'postern.lock')
@@ -43,7 +49,7 @@ export function readPluginLock(file: string): PluginLock | Problem | null {
   const read = readAtMost(file, MAX_LOCK_BYTES)
   if ('reason' in read) return unreadable(file, `The file ${read.reason}.`)
   try {
-    const { version, plugins } = parse(read.text, { maxAliasCount: 0 }) as Record<string, unknown>
+    const { version, plugins } = yaml().parse(read.text, { maxAliasCount: 0 }) as Record<string, unknown>
     if (version !== VERSION) return unreadable(file, `Its "version" is not ${VERSION}.`)
     if (!Array.isArray(plugins)) return unreadable(file, 'It has no list of "plugins".')
     return { file, plugins: plugins.map((entry, index) => approvedPlugin(entry, index, dirname(file))) }
@@ -69,7 +75,7 @@ export function writePluginLock({ file, plugins }: PluginLock): void {
     ...(hooks === null ? {} : { hooks }),
     path: relative(dirname(file), path),
   }))
-  const text = HEAD + stringify({ version: VERSION, plugins: shown }, { lineWidth: 110 })
+  const text = HEAD + yaml().stringify({ version: VERSION, plugins: shown }, { lineWidth: 110 })
   writeFileSync(`${file}.new`, text)
   renameSync(`${file}.new`, file)
 }

@@ -6,11 +6,11 @@
  */
 
 import { outbound, queue } from './delivery-settings.ts'
+import { limits } from './limit-settings.ts'
 import { certificate, listener } from './listener-settings.ts'
 
 const duration = { type: 'string', format: 'duration' } as const
 const size = { type: ['integer', 'string'], format: 'size' } as const
-const count = { type: 'integer', minimum: 1, maximum: 1_000_000 } as const
 
 const plugin = {
   type: 'object',
@@ -49,48 +49,6 @@ const plugin = {
         'Whose process it runs in: its `own`, or one `shared` with the others of its kind. Default: `shared` for plugins that come with the gateway, `own` for yours.',
       enum: ['own', 'shared'],
       examples: ['own'],
-    },
-  },
-} as const
-
-const limits = {
-  description: 'What one client may use; `off` lifts every limit on numbers.',
-  type: ['object', 'string'],
-  format: 'off',
-  additionalProperties: false,
-  default: {},
-  properties: {
-    messageBytes: {
-      ...size,
-      description: 'Size of one message.',
-      atLeast: '1KiB',
-      atMost: '1GiB',
-      default: '25MiB',
-    },
-    recipientsPerMessage: {
-      ...count,
-      description: 'Recipients of one message.',
-      maximum: 50_000,
-      default: 100,
-    },
-    connections: { ...count, description: 'Connections at once, all clients together.', default: 2000 },
-    connectionsPerNetwork: {
-      ...count,
-      description: 'Connections at once from one IPv4 address or one IPv6 /64.',
-      default: 20,
-    },
-    messagesPerSession: { ...count, description: 'Messages in one connection.', default: 100 },
-    errorsPerSession: {
-      ...count,
-      description: 'Mistakes of a client before it is disconnected.',
-      default: 20,
-    },
-    idle: {
-      ...duration,
-      description: 'Silence after which a client is disconnected.',
-      atLeast: '1s',
-      atMost: '1d',
-      default: '5m',
     },
   },
 } as const
@@ -288,6 +246,13 @@ export const SETTINGS = {
           description: 'The least important lines that are written.',
           enum: ['debug', 'info', 'warn', 'error', 'silent'],
           default: 'info',
+        },
+        security: {
+          description: 'File with a line for each attack, for programs such as fail2ban.',
+          type: ['string', 'null'],
+          format: 'path',
+          default: null,
+          examples: ['/var/log/postern/security.log'],
         },
       },
     },

@@ -18,10 +18,9 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
   const shown = {
     hostname: config.hostname,
     postmaster: config.postmaster,
-    listeners: config.listeners.map(({ role, tls, ...endpoint }) => ({
-      address: formatEndpoint(endpoint),
-      role,
-      tls,
+    listeners: config.listeners.map(({ host, port, ...settings }) => ({
+      address: formatEndpoint({ host, port }),
+      ...settings,
     })),
     ...certificate(config),
     users: config.users,
@@ -92,9 +91,17 @@ function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
   return { tls: { certificate: tls.certificate, key: tls.key } }
 }
 
-function limits({ limits: { messageBytes, idleMs, ...counts } }: Config): unknown {
-  if (counts.connections === Number.POSITIVE_INFINITY) return 'off'
-  return { messageBytes: formatSize(messageBytes), ...counts, idle: formatDuration(idleMs) }
+function limits({ limits: all }: Config): unknown {
+  const { messageBytes, idleMs, tarpitMs, memoryBytes, network, ...counts } = all
+  if (network === null) return 'off'
+  return {
+    messageBytes: formatSize(messageBytes),
+    ...counts,
+    tarpit: formatDuration(tarpitMs),
+    memory: formatSize(memoryBytes),
+    network: { ...network, bytes: formatSize(network.bytes) },
+    idle: formatDuration(idleMs),
+  }
 }
 
 function plugin({ source, config, grant, onError, process }: PluginConfig): unknown {

@@ -69,7 +69,7 @@ export interface WithheldActivation {
 }
 
 /** Tools whose values are content of a message, or of a server's answer. */
-const CONTENT = /^(?:body|message|parts?|http)\./
+const CONTENT = /^(?:body|message|parts?|http|tcp)\./
 
 interface Begun {
   n: number

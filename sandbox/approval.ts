@@ -1,9 +1,10 @@
 /** What postern.lock says of a plugin: whether this very code was approved, and for which permissions. */
 import type { ApprovedPlugin, PluginLock } from '../config/plugin-lock.ts'
 import type { Problem } from '../config/problem.ts'
-import { type CompiledPlugin, shownPath } from './compile.ts'
+import type { CompiledPlugin } from './compile.ts'
 import type { Manifest } from './manifest.ts'
 import { type Asked, beyond, parsePermissions, permissionSentences } from './permissions.ts'
+import { shownPath } from './source-problem.ts'
 
 /** Whoever looks at a plugin sees it with all it asks for; it is asked about no mail. */
 export const WHATEVER_IT_ASKS = 'whatever-it-asks'

@@ -1,4 +1,4 @@
-/** Who was being run when a plughost died: eight octets it writes before each stay in an isolate. */
+/** Who was being run when a plughost died: eight octets it writes before stays in an isolate. */
 import { closeSync, mkdtempSync, openSync, readSync, rmdirSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 export interface Blame {
   /** 0: nobody. */
   readonly plugin: number
-  /** 0: while loading. */
+  /** 0: while loading, or in one of a row of calls; asked again, the one it was is told. */
   readonly call: number
 }
 

@@ -39,6 +39,11 @@ export class Breaker {
     this.#log = log
   }
 
+  /** Whether no plugin died of late. */
+  get isCalm(): boolean {
+    return this.#states.size === 0
+  }
+
   /** A fault while it is open, null when the plugin may be asked: always, or now for trial. */
   fault(plugin: string): Fault | null {
     const state = this.#states.get(plugin)

@@ -53,7 +53,8 @@ export type Progress = 'goes-on' | 'over' | 'ask-again'
 /** A plugin that loses its isolate this often without being to blame has no luck worth waiting for. */
 const MOST_REPEATS = 3
 
-const NO_OPINION_RAW: unknown = Object.freeze([null, Object.freeze([])])
+/** The answer of a plugin that said nothing: this very object, which no plughost can send. */
+export const NO_OPINION_RAW: unknown = Object.freeze([null, Object.freeze([])])
 
 export class Call {
   readonly id: number

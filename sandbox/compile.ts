@@ -1,14 +1,16 @@
 /**
  * A plugin's source: found, read, its types stripped. Stripping keeps every line and column, so a stack trace shows the
- * author's own. Nothing of the plugin runs here.
+ * author's own. A plugin that imports more than `postern` is bundled with what it imports. Nothing of it runs here.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
-import { basename, dirname, join, relative } from 'node:path'
+import { createRequire, stripTypeScriptTypes } from 'node:module'
+import { join } from 'node:path'
 import type { PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import { closest } from '../config/suggestion.ts'
+import type { Bundle, bundlePlugin } from './bundle.ts'
+import { problemAt, problemWith, shownPath } from './source-problem.ts'
 
 export interface CompiledPlugin {
   /** `bundled`, or the file as the administrator would write it. */
@@ -17,14 +19,19 @@ export interface CompiledPlugin {
   /** TypeScript as written, for code frames. */
   readonly text: string
   readonly code: string
-  /** `sha256:` and 64 hexadecimal digits of the source. */
+  /** `sha256:` and 64 hexadecimal digits of the source, or of the bundle. */
   readonly digest: string
   /** `sha256:` and 12 of them. */
   readonly build: string
+  /** What else is in its code; null: it is one file. */
+  readonly bundle: Bundle | null
 }
 
 /** Octets of the largest plugin. */
 const MAX_SOURCE_BYTES = 1024 * 1024
+/** Imports something that runs and is not `postern`; in a comment or a text too, which only costs a bundle. */
+const OTHER_IMPORT =
+  /^\s*(?:import|export)\b(?!\s+type\b)[^'"`;]*?\bfrom\s*(['"])(?!postern\1)|^\s*import\s*(['"])|\bimport\s*\(\s*['"]|\brequire\s*\(\s*['"]/m
 const BUNDLED = join(import.meta.dirname, '..', 'plugins')
 
 /** Compiles the plugin an entry of the configuration names. */
@@ -34,22 +41,46 @@ export function compilePlugin({ source, place }: PluginConfig): CompiledPlugin |
     return source.kind === 'bundled' ? notInstalled(source.name, place) : notFound(source.path, place)
   const text = readSource(file)
   if (typeof text !== 'string') return text
-  const code = withoutTypes(text, file)
-  if (typeof code !== 'string') return code
-  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`
+  const stripped = OTHER_IMPORT.test(text) ? null : withoutTypes(text, file)
+  if (stripped !== null && typeof stripped !== 'string') return stripped
+  const bundle = stripped === null ? bundler().bundlePlugin(file, text) : null
+  if (bundle !== null && 'message' in bundle) return bundle
+  const code = bundle?.code ?? (stripped as string)
+  if (Buffer.byteLength(code) > MAX_SOURCE_BYTES) return tooLarge(file)
+  // A lock is about what runs: of a bundle all of it, of one file what somebody can read.
+  const digest = `sha256:${createHash('sha256')
+    .update(bundle?.code ?? text)
+    .digest('hex')}`
   const build = digest.slice(0, 'sha256:'.length + 12)
-  return { source: source.kind === 'bundled' ? 'bundled' : shownPath(file), file, text, code, digest, build }
+  return {
+    source: source.kind === 'bundled' ? 'bundled' : shownPath(file),
+    file,
+    text,
+    code,
+    digest,
+    build,
+    bundle,
+  }
+}
+
+/** It is loaded when a plugin needs it, and most need none. */
+function bundler(): { readonly bundlePlugin: typeof bundlePlugin } {
+  return createRequire(import.meta.url)('./bundle.ts') as { readonly bundlePlugin: typeof bundlePlugin }
+}
+
+function tooLarge(file: string): Problem {
+  const remedy = 'put its data into a lookup table, or use a smaller package'
+  return problemWith('P1004', file, 'The plugin is larger than 1 MiB with what it imports.', remedy)
 }
 
 function readSource(file: string): string | Problem {
   try {
     // Looked at first: a file of gigabytes is not to be read for that.
-    if (statSync(file).size > MAX_SOURCE_BYTES)
-      return problem('P1004', file, 'The plugin is larger than 1 MiB.', 'put its data into a lookup table')
+    if (statSync(file).size > MAX_SOURCE_BYTES) return tooLarge(file)
     return readFileSync(file, 'utf8')
   } catch (error) {
     const message = `The plugin cannot be read: ${(error as Error).message.split(',')[0]}.`
-    return problem('P1002', file, message, 'make the file readable for the user the gateway runs as')
+    return problemWith('P1002', file, message, 'make the file readable for the user the gateway runs as')
   }
 }
 
@@ -60,41 +91,6 @@ export function withoutTypes(text: string, file: string): string | Problem {
   } catch (error) {
     return syntaxProblem(error as Error & { code?: string }, file, text)
   }
-}
-
-/** A problem with a plugin, at a place in its source when a word of it can be found. */
-export function problemIn(
-  code: string,
-  { file, text }: { readonly file: string; readonly text: string },
-  word: RegExp | null,
-  message: string,
-  remedy: string,
-): Problem {
-  const at = word === null ? -1 : text.search(word)
-  if (at < 0) return problem(code, file, message, remedy)
-  const line = text.slice(0, at).split('\n').length
-  const column = at - text.lastIndexOf('\n', at - 1)
-  return problemAt(code, file, text, line, column, message, remedy)
-}
-
-/** A problem at a line and column of a text, with the line shown. */
-export function problemAt(
-  code: string,
-  file: string,
-  text: string,
-  line: number,
-  column: number,
-  message: string,
-  remedy: string,
-): Problem {
-  const shown = text.split('\n')[line - 1] ?? ''
-  const gutter = String(line).padStart(4)
-  const frame = `${gutter} | ${shown}\n     | ${' '.repeat(Math.max(0, column - 1))}^`
-  return { code, place: `${shownPath(file)}:${line}:${column}`, message, remedy, frame }
-}
-
-function problem(code: string, file: string, message: string, remedy: string): Problem {
-  return { code, place: shownPath(file), message, remedy }
 }
 
 function bundledFile(name: string): string | null {
@@ -144,12 +140,6 @@ function syntaxProblem(error: Error & { code?: string }, file: string, text: str
     ? 'use erasable TypeScript only: an object "as const" for an enum, plain fields for parameter properties'
     : 'correct the line; an editor with TypeScript shows the same'
   return problemAt('P1005', file, text, line, column, what, remedy)
-}
-
-/** The path as people write it: from here when it is below here. */
-export function shownPath(file: string): string {
-  const near = relative(process.cwd(), file)
-  return near.startsWith('..') ? file : near || basename(dirname(file))
 }
 
 /** Stripping is stable enough for us and announces itself as experimental at its first use. */

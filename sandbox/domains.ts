@@ -4,18 +4,21 @@ import { type DomainOptions, TrustDomain } from './trust-domain.ts'
 
 /** A plughost as an operator sees it. */
 export interface PlughostView {
-  /** `bundled`, `shared` (plugins of the user's that share one), or the name of the one plugin it has. */
+  /** `bundled`, `shared` (plugins of the user's that share one), `spare` (of none yet), or the name of the one plugin it has. */
   readonly domain: string
   /** null while it is being replaced. */
   readonly pid: number | null
   readonly plugins: readonly string[]
 }
 
+/** Whether there is a JIT compiler follows from whose a plugin is, unless it is said. */
+export type DomainsOptions = Omit<DomainOptions, 'jit'> & Partial<Pick<DomainOptions, 'jit'>>
+
 export class Domains {
-  readonly #options: Omit<DomainOptions, 'jit'>
+  readonly #options: DomainsOptions
   readonly #domains = new Map<string, TrustDomain>()
 
-  constructor(options: Omit<DomainOptions, 'jit'>) {
+  constructor(options: DomainsOptions) {
     this.#options = options
   }
 
@@ -25,7 +28,9 @@ export class Domains {
     const name = process === 'own' ? `own ${plugin}` : shared
     const known = this.#domains.get(name)
     if (known !== undefined) return known
-    const domain = new TrustDomain({ ...this.#options, jit: source.kind === 'bundled' })
+    const jit = this.#options.jit ?? source.kind === 'bundled'
+    // What is idle has no JIT compiler, so it is for plugins of the user's.
+    const domain = new TrustDomain({ ...this.#options, jit, idle: jit ? null : this.#options.idle })
     this.#domains.set(name, domain)
     return domain
   }

@@ -41,42 +41,52 @@ export function plughostFiles(entry: string): readonly string[] {
 }
 
 function detected(files: readonly string[]): Hardening {
-  const network = firstThatWorks(
-    UNSHARE === null
-      ? []
-      : [
-          [UNSHARE, '-n', '--'],
-          [UNSHARE, '-U', '-n', '--'],
-        ],
-    ['true'],
-  )
-  const privileges = firstThatWorks(
-    SETPRIV === null ? [] : [[SETPRIV, '--no-new-privs', '--pdeathsig', 'KILL']],
-    ['--', 'true'],
-  )
-  // Whoever is root only inside a user namespace has no other user to become.
-  const user = ['--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']
-  const readable = ['--', 'sh', '-c', '[ -x "$0" ] && for file; do [ -r "$file" ] || exit 1; done']
-  const isRoot = process.getuid?.() === 0
+  return hasProc() && everythingWorks(files) ? EVERYTHING : triedOneByOne(files)
+}
+
+/** Whoever is root only inside a user namespace has no other user to become. */
+const USER = ['--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']
+const PRIVILEGES = SETPRIV === null ? [] : [SETPRIV, '--no-new-privs', '--pdeathsig', 'KILL']
+const READABLE = ['--', 'sh', '-c', '[ -x "$0" ] && for file; do [ -r "$file" ] || exit 1; done']
+const OWN_NETWORK = UNSHARE === null ? [] : [UNSHARE, '-n', '--']
+const EVERYTHING: Hardening = { wrapper: [...OWN_NETWORK, ...PRIVILEGES, ...USER, '--'], missing: [] }
+
+/** Where it is all there, one process finds that out. */
+function everythingWorks(files: readonly string[]): boolean {
+  if (!isRoot() || SETPRIV === null || UNSHARE === null) return false
+  return works([...OWN_NETWORK, ...PRIVILEGES, ...USER, ...READABLE, process.execPath, ...files])
+}
+
+function triedOneByOne(files: readonly string[]): Hardening {
+  const network = firstThatWorks(UNSHARE === null ? [] : [OWN_NETWORK, [UNSHARE, '-U', '-n', '--']], ['true'])
+  const privileges = firstThatWorks(SETPRIV === null ? [] : [PRIVILEGES], ['--', 'true'])
   const becomesNobody =
-    isRoot &&
+    isRoot() &&
     privileges !== null &&
     network?.[1] !== '-U' &&
-    works([...(network ?? []), ...privileges, ...user, ...readable, process.execPath, ...files])
+    works([...(network ?? []), ...privileges, ...USER, ...READABLE, process.execPath, ...files])
   return {
     wrapper: [
       ...(network ?? []),
-      ...(privileges === null ? [] : [...privileges, ...(becomesNobody ? user : []), '--']),
+      ...(privileges === null ? [] : [...privileges, ...(becomesNobody ? USER : []), '--']),
     ],
     missing: [
       ...(privileges === null ? ['setpriv (a plughost that hangs may outlive a killed gateway)'] : []),
       ...(becomesNobody
         ? []
-        : [`a user of its own for a plughost (${isRoot ? NO_NOBODY : 'not started as root'})`]),
+        : [`a user of its own for a plughost (${isRoot() ? NO_NOBODY : 'not started as root'})`]),
       ...(network === null ? ['unshare -n (a plughost could reach the network)'] : []),
-      ...(existsSync('/proc/self/statm') ? [] : ['/proc (the memory of a plughost is not bounded)']),
+      ...(hasProc() ? [] : ['/proc (the memory of a plughost is not bounded)']),
     ],
   }
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+function hasProc(): boolean {
+  return existsSync('/proc/self/statm')
 }
 
 const NO_NOBODY = 'the user nobody cannot be taken, or cannot read this installation'

@@ -4,7 +4,9 @@ import type { PluginConfig } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import type { PluginIdentity } from '../core/hooks/plugin-panel.ts'
 import { type Approval, beyondApproval, WHATEVER_IT_ASKS } from './approval.ts'
-import { type CompiledPlugin, problemAt, problemIn, shownPath } from './compile.ts'
+import { AuthorStacks, authorPlace } from './author-place.ts'
+import type { Bundle } from './bundle.ts'
+import type { CompiledPlugin } from './compile.ts'
 import type { Domains } from './domains.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import { isAtAddress } from './origin-scope.ts'
@@ -17,8 +19,10 @@ import {
   permissionSentences,
   permissionsInForce,
 } from './permissions.ts'
+import { MEMORY_MB, SLICE_MS } from './plugin-quotas.ts'
 import type { LoadRequest } from './protocol/messages.ts'
 import type { RawFault } from './protocol/parse.ts'
+import { problemIn, shownPath } from './source-problem.ts'
 import type { BorderSources, PluginSource, SandboxSources } from './sources.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
@@ -34,15 +38,18 @@ export interface ReadyPlugin {
   readonly source: string
   /** Absolute path of its source. */
   readonly file: string
+  /** What else is in its code; null: it is one file. */
+  readonly bundle: Bundle | null
+  /** Makes stack traces the author's. */
+  readonly stacks: AuthorStacks
   readonly sentences: readonly string[]
+  /** What its isolate held in memory when it was loaded, in octets. */
+  readonly heapBytes: number
 }
 
 export type Loading = { readonly plugins: readonly ReadyPlugin[] } | { readonly problems: readonly Problem[] }
 
-const MEMORY_MB = 32
-const SLICE_MS = 100
-
-/** Loads every plugin into its domain, all domains at once. All problems are told, not only the first. */
+/** Loads every plugin into its domain, all at once. All problems are told, not only the first. */
 export async function loadPlugins(
   { plugins: sources, border }: Omit<SandboxSources, 'tables'>,
   domains: Domains,
@@ -51,14 +58,9 @@ export async function loadPlugins(
 ): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
-  const last = new Map<TrustDomain, Promise<unknown>>()
-  const loading = sources.map((source, index) => {
-    const domain = domains.of(source.entry, index + 1)
-    const before = last.get(domain) ?? Promise.resolve()
-    const loaded = before.then(() => loadPlugin(source, index + 1, domain, border))
-    last.set(domain, loaded)
-    return loaded
-  })
+  const loading = sources.map((source, index) =>
+    loadPlugin(source, index + 1, domains.of(source.entry, index + 1), border),
+  )
   for (const [index, loaded] of (await Promise.all(loading)).entries()) {
     const source = sources[index] as PluginSource
     const missing = 'message' in loaded || secrets === null ? null : missingSecret(source, loaded, secrets)
@@ -90,16 +92,16 @@ async function loadPlugin(
   }
   const outcome = await domain.load(number, request)
   if ('fault' in outcome) return loadProblem(entry, compiled, outcome.fault)
+  const manifest = parseManifest(outcome.manifest)
+  if (isManifestFault(manifest)) {
+    const word = new RegExp(`\\b${escaped(manifest.word)}\\b`)
+    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+  }
   if (approval !== null) {
     // What is decided about must be what will be: a second isolate has nothing of the first.
     const again = await domain.load(number, request)
     if ('fault' in again) return loadProblem(entry, compiled, again.fault)
-    if (!isDeepStrictEqual(outcome.manifest, again.manifest)) return changing(entry, compiled)
-  }
-  const manifest = parseManifest(outcome.manifest)
-  if (isManifestFault(manifest)) {
-    const word = new RegExp(`\\b${manifest.word.replace(/\W/g, '\\$&')}\\b`)
-    return problemIn('P1003', compiled, word, manifest.message, manifest.remedy)
+    if (!isDeepStrictEqual(manifest, parseManifest(again.manifest))) return changing(entry, compiled)
   }
   const granted = grantedBy(approval, entry, compiled, manifest)
   if (granted !== null && 'message' in granted) return granted as Problem
@@ -124,7 +126,10 @@ async function loadPlugin(
     permissions,
     source: compiled.source,
     file: compiled.file,
+    bundle: compiled.bundle,
+    stacks: new AuthorStacks(compiled),
     sentences: permissionSentences(permissionsInForce(manifest.permissions, granted as Asked | null)),
+    heapBytes: outcome.heapBytes,
   }
 }
 
@@ -176,8 +181,11 @@ function placesNamed(approval: Approval, entry: PluginConfig, granted: Asked | n
   if (approval === null || approval === WHATEVER_IT_ASKS) return granted
   const grant = parsedGrant(entry)
   if ('message' in grant) return grant
-  const listed = (asked: Asked): readonly string[] => (asked.http ?? []) as readonly string[]
-  return { http: [...listed(grant as Asked), ...listed(approval.permissions).filter(isAtAddress)] }
+  const named = (name: 'http' | 'tcp'): readonly string[] => {
+    const [granted = [], approved = []] = [grant as Asked, approval.permissions].map((one) => one[name])
+    return [...(granted as readonly string[]), ...(approved as readonly string[]).filter(isAtAddress)]
+  }
+  return { http: named('http'), tcp: named('tcp') }
 }
 
 function changing({ place }: PluginConfig, { source }: CompiledPlugin): Problem {
@@ -230,23 +238,19 @@ function loadProblem({ place, source }: PluginConfig, compiled: CompiledPlugin, 
   }
   const specifier = /plugins cannot import "([^"]*)"/.exec(fault.message)?.[1]
   if (specifier !== undefined) {
-    const word = new RegExp(`['"]${specifier.replace(/\W/g, '\\$&')}['"]`)
-    const remedy = 'a plugin is one file and imports only "postern": tables come by lookup, kept values by kv'
+    const word = new RegExp(`['"]${escaped(specifier)}['"]`)
+    const remedy =
+      'a plugin imports only "postern", files beside it and packages: tables come by lookup, kept values by kv'
     return problemIn('P1006', compiled, word, `Plugins cannot import "${specifier}".`, remedy)
   }
-  const place2 = /:(\d+):(\d+)/.exec(
-    fault.stack.split('\n').find((line) => line.includes(compiled.file)) ?? '',
-  )
-  const message = `The plugin "${name}" does not load: ${fault.message}.`
+  const message = `The plugin "${name}" does not load: ${fault.message.replace(/\.$/, '')}.`
   const remedy = 'mend the plugin; nothing of it runs before the hooks do'
-  if (place2 === null) return problemIn('P1009', compiled, null, message, remedy)
-  return problemAt(
-    'P1009',
-    compiled.file,
-    compiled.text,
-    Number(place2[1]),
-    Number(place2[2]),
-    message,
-    remedy,
-  )
+  const at = authorPlace({ stack: new AuthorStacks(compiled).of(fault.stack) }, compiled)
+  if (at.place === '') return problemIn('P1009', compiled, null, message, remedy)
+  return { code: 'P1009', place: at.place, message, remedy, frame: at.frame.join('\n') }
+}
+
+/** As the source of a regular expression. */
+function escaped(text: string): string {
+  return text.replace(/\W/g, '\\$&')
 }

@@ -17,6 +17,11 @@ const NAME = /^[a-z][a-z0-9-]{0,39}$/
 const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]{1,40})?$/
 /** The version of the author's interface this gateway speaks. */
 const API = 1
+/** Of what the plugin wrote, in a message to whoever starts the gateway. */
+const MAX_MESSAGE_CHARS = 1_000
+const MAX_WORD_CHARS = 60
+/** A schema of 8 levels, and what its defaults have below that. */
+const MAX_CONFIG_LEVELS = 64
 
 /** What is wrong with a manifest, and how to mend it. */
 export interface ManifestFault {
@@ -32,7 +37,7 @@ export function parseManifest(value: unknown): Manifest | ManifestFault {
   const { name, version, api, hooks, permissions, config } = value as Record<string, unknown>
   if (typeof name !== 'string' || !NAME.test(name))
     return fault(
-      `The plugin's name ${JSON.stringify(name) ?? 'is missing and'} is not usable.`,
+      `The plugin's name ${JSON.stringify(name)?.slice(0, MAX_WORD_CHARS) ?? 'is missing and'} is not usable.`,
       "name it with lower-case letters, digits and hyphens, as in name: 'my-filter'",
       'name',
     )
@@ -44,7 +49,19 @@ export function parseManifest(value: unknown): Manifest | ManifestFault {
   if (!Array.isArray(known)) return known as ManifestFault
   const asked = parsePermissions(permissions)
   if (typeof asked === 'string') return fault(`${capital(asked)}.`, 'see docs/plugins.md', 'permissions')
+  if (!isWithin(config, MAX_CONFIG_LEVELS))
+    return fault(
+      'The schema of the configuration is nested too deep.',
+      'write it with at most 8 levels',
+      'config',
+    )
   return { name, version, hooks: known as readonly HookName[], permissions: asked, config }
+}
+
+/** Whether a value has no more than so many levels; what works on it may go down into each. */
+function isWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every((inner) => isWithin(inner, levels - 1))
 }
 
 /** Whether parsing failed. */
@@ -67,8 +84,9 @@ function parseHooks(hooks: unknown): readonly HookName[] | ManifestFault {
   return hooks as readonly HookName[]
 }
 
+/** What the plugin calls itself and its hooks may be of any length. */
 function fault(message: string, remedy: string, word: string): ManifestFault {
-  return { message, remedy, word }
+  return { message: message.slice(0, MAX_MESSAGE_CHARS), remedy, word: word.slice(0, MAX_WORD_CHARS) }
 }
 
 function capital(text: string): string {

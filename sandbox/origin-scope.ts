@@ -1,4 +1,7 @@
-/** Where a plugin may send HTTP requests: origins, each scheme, host and port (RFC 6454 §4), without patterns. */
+/**
+ * Where a plugin may send: origins, each scheme, host and port (RFC 6454 §4), or targets of TCP, each host and port.
+ * Without patterns.
+ */
 import { isIP } from 'node:net'
 
 export class OriginScope {

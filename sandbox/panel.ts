@@ -5,7 +5,7 @@ import type { Answer, Fault } from '../core/mail/answer.ts'
 import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
-import type { CallReport } from './call.ts'
+import { type CallReport, NO_OPINION_RAW } from './call.ts'
 import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -16,12 +16,21 @@ import { type PluginUsage, usageOf } from './usage.ts'
 /** Who is told what activations are made of. */
 export type PanelRecording = Pick<Recording, 'trace' | 'add'>
 
+/** Subscribers that are asked in one frame. */
+interface Segment {
+  readonly plugins: readonly ReadyPlugin[]
+  readonly numbers: readonly number[]
+}
+
+const NO_OPINION: Answer = Object.freeze({ refusal: null, note: null, actions: Object.freeze([]) })
+
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: Map<string, PluginUsage>
   readonly #quarantine: Quarantine
   readonly #recording: PanelRecording | null
-  readonly #byHook: Readonly<Record<HookName, readonly ReadyPlugin[]>>
+  /** For each hook, who is asked together from each subscriber on. */
+  readonly #segments: Readonly<Record<HookName, readonly Segment[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
   /**
@@ -42,7 +51,12 @@ export class Panel implements PluginPanel {
     const byHook = HOOK_NAMES.map(
       (hook) => [hook, plugins.filter(({ manifest }) => manifest.hooks.includes(hook))] as const,
     )
-    this.#byHook = Object.fromEntries(byHook) as unknown as Record<HookName, readonly ReadyPlugin[]>
+    this.#segments = Object.fromEntries(
+      byHook.map(([hook, subscribers]) => [
+        hook,
+        subscribers.map((_, from) => segment(subscribers, from, hook)),
+      ]),
+    ) as unknown as Record<HookName, readonly Segment[]>
     this.#identities = Object.fromEntries(
       byHook.map(([hook, subscribers]) => [hook, subscribers.map(({ identity }) => identity)]),
     ) as unknown as Record<HookName, readonly PluginIdentity[]>
@@ -58,17 +72,12 @@ export class Panel implements PluginPanel {
 
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {
     const { hook, message, session, chainMs } = call
-    const together = segment(this.#byHook[hook], from, hook)
-    const [first] = together
-    if (first === undefined) return []
-    const input = this.#quarantine.isEmpty ? null : await inputOf(call)
-    const asked: ReadyPlugin[] = []
-    for (const plugin of together) {
-      const fault = this.#quarantine.fault(keyOf(plugin), input)
-      if (fault === null) asked.push(plugin)
-      else if (plugin === first) return [this.#notAsked(first, fault)]
-      else break
-    }
+    const together = this.#segments[hook][from]
+    const first = together?.plugins[0]
+    if (together === undefined || first === undefined) return []
+    const allowed = this.#quarantine.isCalm ? together : await this.#allowed(together.plugins, call)
+    if ('kind' in allowed) return [this.#notAsked(first, allowed)]
+    const { plugins: asked, numbers } = allowed
     const { told, secret } = view(call, first)
     const seesFields = first.permissions.headersRead && message !== null
     const eventJson = JSON.stringify(told)
@@ -76,7 +85,7 @@ export class Panel implements PluginPanel {
     const trace = this.#recording?.trace(asked) ?? null
     const reports = await first.domain.ask({
       hook,
-      plugins: asked.map(({ number }) => number),
+      plugins: numbers,
       eventJson,
       fieldsJson,
       message,
@@ -92,10 +101,24 @@ export class Panel implements PluginPanel {
           asked.find((plugin) => plugin.number === number),
         ),
     })
-    await this.#charge(call, asked, reports)
+    if (!this.#quarantine.isCalm || reports.some(({ fault }) => fault !== null))
+      await this.#charge(call, asked, reports)
     const recorded =
       trace === null ? null : { trace, hook, session, eventJson, fieldsJson, isSecret: secret !== '' }
     return this.#checked(hook, asked, reports, secret, recorded)
+  }
+
+  /** Those up to the first that is not to be asked about this; the fault when that is the first of all. */
+  async #allowed(together: readonly ReadyPlugin[], call: PluginCall): Promise<Segment | Fault> {
+    const input = this.#quarantine.isEmpty ? null : await inputOf(call)
+    const plugins: ReadyPlugin[] = []
+    for (const plugin of together) {
+      const fault = this.#quarantine.fault(keyOf(plugin), input)
+      if (fault === null) plugins.push(plugin)
+      else if (plugins.length === 0) return fault
+      else break
+    }
+    return segmentOf(plugins)
   }
 
   async #barred(call: PluginCall, plugin: ReadyPlugin | undefined): Promise<Fault | null> {
@@ -131,10 +154,11 @@ export class Panel implements PluginPanel {
     recorded: RecordedCall | null,
   ): readonly PluginReport[] {
     const out: PluginReport[] = []
-    for (const [index, report] of reports.entries()) {
+    for (let index = 0; index < reports.length; index++) {
+      const report = reports[index] as CallReport
       const plugin = asked[index] as ReadyPlugin
       const checked = withoutPassword(
-        report.fault ?? checkAnswer(hook, plugin.permissions, report.answer),
+        inAuthorsFiles(report.fault, plugin) ?? answerOf(hook, plugin, report),
         secret,
       )
       const { cpuMicros, wallMicros } = report
@@ -169,7 +193,7 @@ export class Panel implements PluginPanel {
  * From number `from` on, the subscribers that live in one process and may see the same: they share one frame, and none
  * is shown by it what only another may see.
  */
-function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): readonly ReadyPlugin[] {
+function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookName): Segment {
   const rest = subscribers.slice(from)
   const view = hook === 'data' ? 'headersRead' : hook === 'auth' ? 'credentials' : null
   const first = rest[0]
@@ -177,7 +201,15 @@ function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookNa
     ({ domain, permissions }) =>
       domain !== first?.domain || (view !== null && permissions[view] !== first.permissions[view]),
   )
-  return end < 0 ? rest : rest.slice(0, end)
+  return segmentOf(end < 0 ? rest : rest.slice(0, end))
+}
+
+function segmentOf(plugins: readonly ReadyPlugin[]): Segment {
+  return { plugins, numbers: plugins.map(({ number }) => number) }
+}
+
+function answerOf(hook: HookName, { permissions }: ReadyPlugin, { answer }: CallReport): Answer | Fault {
+  return answer === NO_OPINION_RAW ? NO_OPINION : checkAnswer(hook, permissions, answer)
 }
 
 /** The event as a plugin may see it, and the password in it, '' when there is none. */
@@ -188,6 +220,10 @@ function view(
   if (!('password' in event)) return { told: event, secret: '' }
   if (plugin.permissions.credentials) return { told: event, secret: event.password ?? '' }
   return { told: { ...event, password: null }, secret: '' }
+}
+
+function inAuthorsFiles(fault: Fault | null, { stacks }: ReadyPlugin): Fault | null {
+  return fault === null ? null : { ...fault, stack: stacks.of(fault.stack) }
 }
 
 /** Texts and facts end in the record and the log. An accepted identity stays: it may well contain the password. */

@@ -2,9 +2,11 @@
  * Permissions against what the source of a plugin does, as far as it can be seen without running it: names of tools and
  * of answers. A tool under another name is not seen, so these are warnings and nothing more; the border decides.
  */
+import { readFileSync, realpathSync } from 'node:fs'
 import type { Problem } from '../config/problem.ts'
-import { type CompiledPlugin, problemAt, problemIn } from './compile.ts'
+import type { CompiledPlugin } from './compile.ts'
 import type { Asked, PermissionName } from './permissions.ts'
+import { problemAt, problemIn } from './source-problem.ts'
 import { codeOnly } from './source-words.ts'
 
 interface Use {
@@ -34,6 +36,7 @@ const USES: Readonly<Partial<Record<PermissionName, readonly Use[]>>> = {
   http: [tool('http', 'fetch')],
   // Its own notes need no permission.
   notes: [{ pattern: /\bnotes\s*\??\.\s*get\s*\([^)]*\bplugin\b/, word: 'notes' }],
+  tcp: [tool('tcp', 'exchange')],
   'relay.grant': [tool('relay', 'grant')],
   'route.set': [tool('route', 'set')],
   hold: [action('hold')],
@@ -48,39 +51,59 @@ const REFUSALS: readonly (readonly [string, string])[] = [
   ['wait', 'defer'],
 ]
 
-/** Warnings: used and not asked for, asked for and not used. */
+/** A file of the author's. */
+interface Source {
+  readonly file: string
+  readonly text: string
+  /** The text with everything blanked that is no code. */
+  readonly code: string
+}
+
+/** Warnings: used and not asked for, asked for and not used. Of packages nothing is looked at. */
 export function permissionWarnings(compiled: CompiledPlugin, asked: Asked): readonly Problem[] {
-  const code = codeOnly(compiled.text)
+  const sources = sourcesOf(compiled)
   const names = Object.keys(USES) as PermissionName[]
+  // A package may use what it is handed.
+  const isWhole = (compiled.bundle?.packages.length ?? 0) === 0
   return [
-    ...names.flatMap((name) => (asked[name] === undefined ? usedOnly(compiled, code, name) : [])),
-    ...refusalsUsedOnly(compiled, code, asked),
-    ...names.flatMap((name) => (asked[name] === undefined ? [] : askedOnly(compiled, code, name))),
+    ...names.flatMap((name) => (asked[name] === undefined ? usedOnly(sources, name) : [])),
+    ...refusalsUsedOnly(sources, asked),
+    ...names.flatMap((name) =>
+      asked[name] === undefined || !isWhole ? [] : askedOnly(compiled, sources, name),
+    ),
   ]
 }
 
-function usedOnly(compiled: CompiledPlugin, code: string, name: PermissionName): readonly Problem[] {
-  const use = USES[name]?.find(({ pattern }) => pattern.test(code))
-  if (use === undefined) return []
-  const asking = name === 'refuse' ? "refuse: ['reject', 'defer']" : `"${name}"`
-  return [
-    usedAt(compiled, code, use, `the permission ${name}`, `add ${asking} to permissions, or leave it out`),
-  ]
+function sourcesOf({ file, text, bundle }: CompiledPlugin): readonly Source[] {
+  const entry = realpathSync(file)
+  const others = bundle?.files.filter((other) => other !== entry && /\.[cm]?[jt]s$/.test(other)) ?? []
+  const all = [{ file, text }, ...others.map((other) => ({ file: other, text: readFileSync(other, 'utf8') }))]
+  return all.map((one) => ({ ...one, code: codeOnly(one.text) }))
+}
+
+function usedOnly(sources: readonly Source[], name: PermissionName): readonly Problem[] {
+  for (const source of sources) {
+    const use = USES[name]?.find(({ pattern }) => pattern.test(source.code))
+    if (use === undefined) continue
+    const asking = name === 'refuse' ? "refuse: ['reject', 'defer']" : `"${name}"`
+    return [usedAt(source, use, `the permission ${name}`, `add ${asking} to permissions, or leave it out`)]
+  }
+  return []
 }
 
 /** `refuse` is asked for, but not for this kind. */
-function refusalsUsedOnly(compiled: CompiledPlugin, code: string, { refuse }: Asked): readonly Problem[] {
+function refusalsUsedOnly(sources: readonly Source[], { refuse }: Asked): readonly Problem[] {
   if (!Array.isArray(refuse)) return []
   return REFUSALS.flatMap(([answer, kind]) => {
     const use = called(answer)
-    if ((refuse as readonly string[]).includes(kind) || !use.pattern.test(code)) return []
-    return [usedAt(compiled, code, use, `refuse: ['${kind}']`, `add '${kind}' to refuse, or leave it out`)]
+    const source = sources.find(({ code }) => use.pattern.test(code))
+    if ((refuse as readonly string[]).includes(kind) || source === undefined) return []
+    return [usedAt(source, use, `refuse: ['${kind}']`, `add '${kind}' to refuse, or leave it out`)]
   })
 }
 
 function usedAt(
-  { file, text }: CompiledPlugin,
-  code: string,
+  { file, text, code }: Source,
   { pattern, word }: Use,
   needed: string,
   remedy: string,
@@ -93,8 +116,13 @@ function usedAt(
 }
 
 /** Not a word of it anywhere but where it is asked for. */
-function askedOnly(compiled: CompiledPlugin, code: string, name: PermissionName): readonly Problem[] {
+function askedOnly(
+  compiled: CompiledPlugin,
+  sources: readonly Source[],
+  name: PermissionName,
+): readonly Problem[] {
   const uses = USES[name] ?? []
+  const code = sources.map((source) => source.code).join('\n')
   const isMentioned = uses.some(({ pattern, word }) => {
     const words = code.match(new RegExp(`\\b${word}\\b(?!\\s*:\\s*(?:true|\\[))`, 'g')) ?? []
     return pattern.test(code) || words.length > 0

@@ -5,6 +5,7 @@
 import { type AskedDns, DnsScope, dnsCovers, dnsSentence, whyNotDns } from './dns-scope.ts'
 import { isOrigin, OriginScope } from './origin-scope.ts'
 import { isPattern, PatternSet } from './pattern.ts'
+import { tcpTarget } from './tcp-target.ts'
 
 export interface PermissionSet {
   readonly kv: PatternSet
@@ -22,6 +23,7 @@ export interface PermissionSet {
   readonly credentials: boolean
   readonly dns: DnsScope
   readonly http: OriginScope
+  readonly tcp: OriginScope
   /** Names of secrets. */
   readonly secrets: PatternSet
   /** Names of plugins whose notes it may read beside its own. */
@@ -73,10 +75,11 @@ const GRAMMAR = {
   },
   dns: { form: 'dns', critical: false, sentence: (on: string) => on },
   http: { form: 'origins', critical: false, sentence: (on: string) => `sends HTTP requests to ${on}` },
+  tcp: { form: 'targets', critical: false, sentence: (on: string) => `sends anything over TCP to ${on}` },
   notes: { form: 'names', critical: false, sentence: (on: string) => `reads the notes of ${on}` },
 } as const satisfies Record<string, { form: Form; critical: boolean; sentence: (on: string) => string }>
 
-type Form = 'flag' | 'patterns' | 'refusals' | 'names' | 'origins' | 'dns'
+type Form = 'flag' | 'patterns' | 'refusals' | 'names' | 'origins' | 'targets' | 'dns'
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/
 
@@ -94,7 +97,7 @@ export function parsePermissions(value: unknown): Asked | string {
   const asked: Partial<Record<PermissionName, AskedOn>> = {}
   for (const [name, on] of Object.entries(value)) {
     if (!Object.hasOwn(GRAMMAR, name))
-      return `there is no permission called "${name}"; there are ${PERMISSION_NAMES.join(', ')}`
+      return `there is no permission called "${name.slice(0, 60)}"; there are ${PERMISSION_NAMES.join(', ')}`
     const reason = whyMalformed(name as PermissionName, on)
     if (reason !== null) return reason
     asked[name as PermissionName] = on as AskedOn
@@ -120,6 +123,10 @@ function whyMalformed(name: PermissionName, on: unknown): string | null {
     return on.every(isOrigin)
       ? null
       : `the permission "${name}" lists origins such as "https://api.example.test", without a path`
+  if (form === 'targets')
+    return on.every((text) => tcpTarget(text) !== null)
+      ? null
+      : `the permission "${name}" lists targets such as "clamd.example.test:3310"`
   return on.every(isPattern)
     ? null
     : `the permission "${name}" lists literals, each with at most one * at its end`
@@ -183,7 +190,10 @@ export function effectivePermissions(
   const patterns = (name: PermissionName): PatternSet =>
     new PatternSet((asked[name] ?? []) as readonly string[])
   const refusals = (asked.refuse ?? []) as readonly string[]
-  const origins = (asked.http ?? []) as readonly string[]
+  const places = (name: 'http' | 'tcp'): OriginScope => {
+    const listed = (asked[name] ?? []) as readonly string[]
+    return new OriginScope(listed, named === null ? listed : ((named[name] ?? []) as readonly string[]))
+  }
   return {
     kv: patterns('kv'),
     lookup: patterns('lookup'),
@@ -201,7 +211,8 @@ export function effectivePermissions(
     routeSet: patterns('route.set'),
     credentials: asked.credentials === true,
     dns: new DnsScope((asked.dns ?? null) as AskedDns | null),
-    http: new OriginScope(origins, named === null ? origins : ((named.http ?? []) as readonly string[])),
+    http: places('http'),
+    tcp: places('tcp'),
     secrets: patterns('secrets'),
     notes: patterns('notes'),
   }

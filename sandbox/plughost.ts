@@ -1,6 +1,6 @@
 /** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
 import type { ChildProcess } from 'node:child_process'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
 import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
@@ -17,10 +17,21 @@ export interface Death {
   readonly stderr: string
 }
 
-export interface PlughostOptions extends WatchLimits, PlughostProgram {
+/** Whose a plughost is: limits, and who hears of it. */
+export interface PlughostOwner extends WatchLimits {
   onMessage(message: HostMessage): void
   /** Called once. */
   onDeath(death: Death): void
+}
+
+/** Plughosts without the JIT compiler that are started and nobody's. */
+export interface IdlePlughosts {
+  /** Whether there is one that takes frames already. */
+  readonly isReady: boolean
+  /** One of them for a new owner; it may still be starting. null: there is none. */
+  take(owner: PlughostOwner): Plughost | null
+  /** Offers one that its owner needs no more and nobody waits for. @returns whether it is kept */
+  giveBack(host: Plughost): boolean
 }
 
 /** More than any plughost has to say in one second. */
@@ -28,9 +39,9 @@ const MAX_FRAMES_PER_SECOND = 100_000
 const STDERR_CHARS = 4000
 
 /** @throws when there is no process behind it */
-function wireOf(child: ChildProcess): Duplex {
+function wireOf(child: ChildProcess): Socket {
   const wire: unknown = child.stdio?.[3]
-  if (wire !== undefined && wire !== null) return wire as Duplex
+  if (wire !== undefined && wire !== null) return wire as Socket
   // Without files to open its streams were never made; its error is still to come, and nobody else hears it.
   child.on('error', () => {})
   throw new Error('the system gave no process')
@@ -39,8 +50,9 @@ function wireOf(child: ChildProcess): Duplex {
 export class Plughost {
   readonly pid: number
   readonly #child: ChildProcess
-  readonly #wire: Duplex
-  readonly #options: PlughostOptions
+  readonly #wire: Socket
+  #owner: PlughostOwner
+  #isReady = false
   readonly #breadcrumb = new Breadcrumb()
   readonly #reader = new FrameReader()
   readonly #batch = new FrameBatch()
@@ -54,18 +66,38 @@ export class Plughost {
   #dead = false
 
   /** @throws when no process can be made */
-  constructor(options: PlughostOptions) {
-    this.#options = options
+  constructor(program: PlughostProgram, owner: PlughostOwner) {
+    this.#owner = owner
     try {
-      this.#child = startPlughost(options, this.#breadcrumb.fileDescriptor)
+      this.#child = startPlughost(program, this.#breadcrumb.fileDescriptor)
       this.#wire = wireOf(this.#child)
     } catch (error) {
       this.#breadcrumb.close()
       throw error
     }
     this.pid = this.#child.pid ?? 0
-    this.#watch = new ProcessWatch(this.pid, options, (cause, detail) => this.kill(cause, detail))
+    // Asked each time: it may be somebody else's by then.
+    const limits = { rssCapBytes: () => this.#owner.rssCapBytes(), silenceMs: () => this.#owner.silenceMs() }
+    this.#watch = new ProcessWatch(this.pid, limits, (cause, detail) => this.kill(cause, detail))
     this.#listen()
+  }
+
+  /** It has said that it takes frames; what is sent before waits for that. */
+  get isReady(): boolean {
+    return this.#isReady
+  }
+
+  /** From now on it is somebody else's. */
+  passTo(owner: PlughostOwner): void {
+    this.#owner = owner
+  }
+
+  /** Whether this process goes on for as long as the plughost does; it does unless told otherwise. */
+  keepsProcess(does: boolean): void {
+    for (const one of [this.#child, this.#wire, this.#child.stderr as Socket | null]) {
+      if (does) one?.ref()
+      else one?.unref()
+    }
   }
 
   /** Queues a frame; it leaves with the others of this turn of the loop. */
@@ -117,7 +149,10 @@ export class Plughost {
         const message = parseHostFrame(frame)
         if (message.type === 'progress') {
           if (message.dealtWith === this.#sent) this.#watch.owesNothing()
-        } else this.#options.onMessage(message)
+          continue
+        }
+        if (message.type === 'ready') this.#isReady = true
+        this.#owner.onMessage(message)
       }
     } catch (error) {
       this.kill('protocol', (error as Error).message)
@@ -141,7 +176,7 @@ export class Plughost {
     const blame = this.#breadcrumb.read()
     this.#end()
     const why = this.#killedFor ?? { cause: 'died' as const, detail }
-    this.#options.onDeath({ ...why, blame, stderr: this.#stderr })
+    this.#owner.onDeath({ ...why, blame, stderr: this.#stderr })
   }
 
   #end(): void {

@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs'
 
 export interface WatchLimits {
-  readonly rssCapBytes: number
+  /** Memory it may have at this moment, in octets. */
+  rssCapBytes(): number
   /** Silence allowed at this moment, in milliseconds. */
   silenceMs(): number
 }
@@ -65,7 +66,7 @@ export class ProcessWatch {
 
   #look(): void {
     const rssBytes = residentBytes(this.#pid)
-    if (rssBytes > this.#limits.rssCapBytes)
+    if (rssBytes > this.#limits.rssCapBytes())
       return this.#condemn('memory', `used ${Math.round(rssBytes / 1048576)} MiB of memory`)
     const now = performance.now()
     // While our own loop stood still nothing could be read: that time is no silence of the process.

@@ -43,6 +43,11 @@ export class Quarantine {
     return this.#until.size === 0
   }
 
+  /** Whether nothing is kept from anybody and no breaker has seen a death: `fault` is null and `answered` does nothing. */
+  get isCalm(): boolean {
+    return this.#until.size === 0 && this.#breaker.isCalm
+  }
+
   /** Why the plugin is not asked about this, null when it is. `plugin`: name and build, so that a mended one starts anew. */
   fault(plugin: string, input: Input | null): Fault | null {
     if (input !== null && this.#isHeld(plugin, input))

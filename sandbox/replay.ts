@@ -95,7 +95,7 @@ export async function replay(loads: readonly RecordedLoad[], entry: PluginConfig
 }
 
 /** Why an activation says nothing when it is played; null when it does. */
-function whyLeft(activation: RecordedLoad['activations'][number]): string | null {
+export function whyLeft(activation: RecordedLoad['activations'][number]): string | null {
   if (activation.kind === 'withheld')
     return activation.why === 'password' ? 'a password was told' : 'it was too large'
   const { said, effects } = activation
@@ -144,6 +144,7 @@ class Stage {
       clock: { now: () => moment.t, monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
+      idle: null,
       // Half a step up, so that rounding down gives the seed again.
       random: () => (moment.seed + 0.5) / RANDOM_STEPS,
       // Every tool there was is there: whether it might be used was decided when it was recorded.
@@ -245,7 +246,8 @@ function stepsOf(activations: readonly Activation[]): readonly Step[] {
   return steps.toSorted((a, b) => a.at - b.at)
 }
 
-function readerOf({ fields = [], event }: Activation): MessageReader {
+/** The message an activation was about, as far as it was recorded. */
+export function readerOf({ fields = [], event }: Activation): MessageReader {
   const { message } = event as { readonly message?: { readonly sizeBytes?: number } }
   return {
     sizeBytes: message?.sizeBytes ?? 0,

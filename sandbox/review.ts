@@ -2,6 +2,7 @@
 import type { ApprovedPlugin, PluginLock } from '../config/plugin-lock.ts'
 import { readPluginLock, writePluginLock } from '../config/plugin-lock.ts'
 import type { Problem } from '../config/problem.ts'
+import type { BundledPackage } from './bundle.ts'
 import { lookAtPlugin } from './check.ts'
 import type { ReadyPlugin } from './load.ts'
 import { type Asked, beyond, parsePermissions, permissionSentences } from './permissions.ts'
@@ -13,7 +14,10 @@ export interface Reviewed {
   readonly file: string
   /** `sha256:` and 64 hexadecimal digits. */
   readonly build: string
+  /** Of all that runs. */
   readonly sizeBytes: number
+  /** npm packages in it, by name; empty: it is the author's alone. */
+  readonly packages: readonly BundledPackage[]
   readonly hooks: readonly string[]
   readonly permissions: Asked
   /** Each permission as a sentence, critical ones first. */
@@ -88,7 +92,8 @@ function reviewed({ compiled }: PluginSource, loaded: ReadyPlugin, lock: PluginL
     version: identity.version,
     file: compiled.file,
     build: compiled.digest,
-    sizeBytes: Buffer.byteLength(compiled.text),
+    sizeBytes: Buffer.byteLength(compiled.bundle?.code ?? compiled.text),
+    packages: compiled.bundle?.packages ?? [],
     hooks: manifest.hooks,
     permissions: manifest.permissions,
     sentences,

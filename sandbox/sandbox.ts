@@ -7,15 +7,18 @@ import { exchangeHttp } from '../core/https.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { exchangeTcp } from '../core/tcp.ts'
 import { Broker } from './broker/broker.ts'
 import type { NameLookups } from './broker/dns.ts'
 import type { HttpDoor } from './broker/http.ts'
 import { SessionNotes } from './broker/notes.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
+import type { TcpDoor } from './broker/tcp.ts'
 import type { Sleep } from './broker/timer.ts'
 import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
+import type { IdlePlughosts } from './plughost.ts'
 import { Quarantine } from './quarantine.ts'
 import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
@@ -37,11 +40,14 @@ export interface SandboxOptions {
   readonly notes?: SessionNotes
   /** Instead of the network and of waiting, where there is neither. */
   readonly http?: HttpDoor
+  readonly tcp?: TcpDoor
   readonly sleep?: Sleep
   /** What plugins are not asked; without one nothing is known yet. */
   readonly quarantine?: Quarantine
   /** Who looks into messages; null: nobody, and plugins are told so. */
   readonly contents?: MessageContents | null
+  /** Where plughosts are found that are started already; without it there are none. */
+  readonly idle?: IdlePlughosts
   /** Where activations are written down, and whose. */
   readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
@@ -67,11 +73,12 @@ export async function openSandbox(
     counters: new PluginCounters(),
     notes: new SessionNotes(),
     http: exchangeHttp,
+    tcp: exchangeTcp,
     sleep: sleepMs,
     ...options,
     tables,
   })
-  const domains = new Domains({ clock, log, random, usage, broker })
+  const domains = new Domains({ clock, log, random, usage, broker, idle: options.idle ?? null })
   const loading = await loadPlugins(sources, domains, options.secrets)
   if ('problems' in loading) {
     domains.close()

@@ -2,7 +2,10 @@
 import { type Answer, NO_DATA, NO_DOMAIN, trouble } from '../core/dns/answer.ts'
 import type { MxRecord } from '../core/dns/record.ts'
 import { HttpFault, type HttpRequest, type HttpResponse } from '../core/https.ts'
+import { TcpFault } from '../core/tcp.ts'
 import type { NameLookups } from './broker/dns.ts'
+import type { TcpDoor } from './broker/tcp.ts'
+import { tcpTarget } from './tcp-target.ts'
 
 /** By type and name, as in `MX example.test`; of a PTR the address. `trouble`: nobody knows. */
 export type TestRecords = Readonly<Record<string, readonly (string | MxRecord)[] | 'no-data' | 'trouble'>>
@@ -25,13 +28,29 @@ export interface TestRequest {
   readonly body: string
 }
 
+/** Answers by target, as in `clamd.example.test:3310`. `trouble`: nobody accepts the connection. */
+export type TestTcpAnswers = Readonly<Record<string, string>>
+
+/** What was sent over TCP, one character an octet. */
+export interface TestExchange {
+  readonly target: string
+  readonly sent: string
+}
+
 const TTL_SECONDS = 300
 /** Of a host that has responses and no record: an address on the Internet. */
 const SOMEWHERE = '203.0.113.80'
 
-export function testResolver(records: TestRecords, responses: TestResponses): NameLookups {
+export function testResolver(
+  records: TestRecords,
+  responses: TestResponses,
+  answers: TestTcpAnswers = {},
+): NameLookups {
   const known = new Set(Object.keys(records).map((key) => key.split(' ')[1]))
-  const hosts = new Set(Object.keys(responses).map((url) => new URL(url).hostname))
+  const hosts = new Set([
+    ...Object.keys(responses).map((url) => new URL(url).hostname),
+    ...Object.keys(answers).map((target) => tcpTarget(target)?.host ?? target),
+  ])
   const lookup =
     (type: string) =>
     async <Data>(name: string): Promise<Answer<Data>> => {
@@ -65,5 +84,21 @@ export function testDoor(responses: TestResponses, sent: TestRequest[]) {
       headers: response.headers ?? {},
       body: Buffer.from(response.body ?? ''),
     }
+  }
+}
+
+/** Answers over TCP from the table and writes down what was sent; an answer has an end as a server's has. */
+export function testTcpDoor(answers: TestTcpAnswers, sent: TestExchange[]): TcpDoor {
+  return async ({ target, chunks, until, maxAnswerBytes }) => {
+    const pieces: Uint8Array[] = []
+    for await (const piece of chunks) pieces.push(piece)
+    sent.push({ target, sent: Buffer.concat(pieces).toString('latin1') })
+    const text = answers[target]
+    if (text === undefined || text === 'trouble') throw new TcpFault('no server answers')
+    const answer = Buffer.from(text, 'latin1')
+    const at = until === null ? answer.length : answer.indexOf(until)
+    if (at < 0) throw new TcpFault('the connection ended before the answer did')
+    if (at > maxAnswerBytes) throw new TcpFault(`an answer of more than ${maxAnswerBytes} octets`)
+    return answer.subarray(0, at)
   }
 }

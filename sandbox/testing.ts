@@ -3,12 +3,10 @@
  * clock and with kept values and tables of the test's.
  *
  * @example
- * const host = await createTestHost({ file: import.meta.resolve('./index.ts'), config: { delaySeconds: 60 } })
+ * await using host = await createTestHost({ file: import.meta.resolve('./index.ts'), config: { delaySeconds: 60 } })
  * const answer = await host.rcpt({ to: 'anna@example.test' })
  * assert.equal(answer.refusal?.code, 'GREYLIST_NEW')
- * await host.close()
  */
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { formatProblem } from '../config/problem.ts'
 import { MessagePool } from '../core/content/pool.ts'
@@ -25,16 +23,20 @@ import { BODY_CHUNK_BYTES } from '../core/mail/hook-events.ts'
 import type { Session, Tag, Transaction } from '../core/mail/session.ts'
 import { silentLog } from '../core/observe/log.ts'
 import type { StateStore } from '../core/state/state-store.ts'
+import { type AuthorPlace, authorPlace } from './author-place.ts'
 import { PluginCounters } from './broker/plugin-counters.ts'
-import { problemAt } from './compile.ts'
+import { ReusedPlughosts } from './reused-plughosts.ts'
 import { openConfigured, type Sandbox } from './sandbox.ts'
 import type { SandboxConfig } from './sources.ts'
 import {
+  type TestExchange,
   type TestRecords,
   type TestRequest,
   type TestResponses,
+  type TestTcpAnswers,
   testDoor,
   testResolver,
+  testTcpDoor,
 } from './test-network.ts'
 
 export interface TestHostOptions {
@@ -48,6 +50,8 @@ export interface TestHostOptions {
   readonly dns?: TestRecords
   /** Responses by URL; an origin that is not there has no address. */
   readonly http?: TestResponses
+  /** Answers by target, one character an octet; a host that is not there has no address. */
+  readonly tcp?: TestTcpAnswers
   readonly secrets?: Readonly<Record<string, string>>
   /** Start of the clock, milliseconds since 1970. */
   readonly now?: number
@@ -62,17 +66,12 @@ export interface TestAnswer {
 }
 
 /** How a plugin failed, and where: an assertion that it did not prints all of it. */
-export interface TestFault extends Fault {
-  /** `file:line:column` of the author's, '' when it is not known. */
-  readonly place: string
-  /** That line with a mark under the column; empty when it is not known. */
-  readonly frame: readonly string[]
-}
+export interface TestFault extends Fault, AuthorPlace {}
 
 /** Facts of a test's session; those left out are an unknown client of the Internet. */
 export type TestSession = Partial<Session>
 
-export interface TestHost {
+export interface TestHost extends AsyncDisposable {
   /** Moves the clock. */
   advance(ms: number): void
   ask<H extends HookName>(hook: H, event: HookEvents[H], message?: string): Promise<TestAnswer>
@@ -94,8 +93,11 @@ export interface TestHost {
   readonly kept: ReadonlyMap<string, string>
   /** Requests sent by `http`, secrets filled in. */
   readonly requests: readonly TestRequest[]
+  /** What was sent by `tcp`, one character an octet. */
+  readonly exchanges: readonly TestExchange[]
   /** What the plugin counted: `plugin`, `name` and `label`, and the total. */
   readonly counted: () => PluginCounters['counts']
+  /** What `await using` calls. */
   close(): Promise<void>
 }
 
@@ -129,18 +131,25 @@ const FIRST_ATTEMPT: DeliverEvent = {
   ageSeconds: 0,
 }
 
+/** Of this process: its tests run one after the other, mostly. */
+const plughosts = new ReusedPlughosts()
+
 /** Loads one plugin. @throws Error with the text an administrator would read when it does not load */
 export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
   let now = options.now ?? Date.UTC(2026, 0, 1)
   const kept = new Map<string, string>()
   const counters = new PluginCounters()
   const requests: TestRequest[] = []
+  const exchanges: TestExchange[] = []
   const clock = { now: () => now, monotonic: () => performance.now() }
   const contents = new MessagePool({ log: silentLog })
+  // While it starts, the plugin is read.
+  plughosts.start()
   const sandbox = await openConfigured(testConfig(options), {
     state: new KeptValues(kept),
-    resolver: testResolver(options.dns ?? {}, options.http ?? {}),
+    resolver: testResolver(options.dns ?? {}, options.http ?? {}, options.tcp ?? {}),
     http: testDoor(options.http ?? {}, requests),
+    tcp: testTcpDoor(options.tcp ?? {}, exchanges),
     // A wait costs a test no time.
     sleep: async (ms) => {
       now += ms
@@ -151,12 +160,18 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     log: silentLog,
     random: () => 0.5,
     contents,
+    idle: plughosts,
   })
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const ask = asking(sandbox)
+  const close = async (): Promise<void> => {
+    sandbox.close()
+    await contents.close()
+  }
   return {
     kept,
     requests,
+    exchanges,
     counted: () => counters.counts,
     ask,
     advance: (ms) => {
@@ -182,16 +197,15 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     },
     deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
     tell: (event) => ask('tell', event),
-    close: async () => {
-      sandbox.close()
-      await contents.close()
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 
 /** Asks the one plugin there is. */
 function asking({ panel }: Sandbox): TestHost['ask'] {
-  const file = panel.plugins[0]?.file ?? ''
+  const [plugin] = panel.plugins
+  if (plugin === undefined) throw new Error('a plugin that loaded is not there')
   return async <H extends HookName>(hook: H, event: HookEvents[H], text?: string): Promise<TestAnswer> => {
     const message = text === undefined ? null : readerOf(text)
     const [report] = await panel.ask({ hook, event, message, session: 's_test', chainMs: 30_000 }, 0)
@@ -201,19 +215,9 @@ function asking({ panel }: Sandbox): TestHost['ask'] {
       refusal: answer?.refusal ?? null,
       note: answer?.note ?? null,
       actions: answer?.actions ?? [],
-      fault: fault === null ? null : { ...fault, ...placeOf(fault, file) },
+      fault: fault === null ? null : { ...fault, ...authorPlace(fault, plugin) },
     }
   }
-}
-
-/** The first line of the stack that is the author's. */
-function placeOf({ stack }: Fault, file: string): Pick<TestFault, 'place' | 'frame'> {
-  const frames = stack.split('\n').filter((text) => text.includes(file))
-  const [, line, column] = /:(\d+):(\d+)\)?$/.exec(frames[0] ?? '') ?? []
-  if (line === undefined) return { place: '', frame: [] }
-  const text = readFileSync(file, 'utf8')
-  const { place, frame = '' } = problemAt('', file, text, Number(line), Number(column), '', '')
-  return { place, frame: frame.split('\n') }
 }
 
 function transaction(reversePath: string, recipients: readonly string[], tags: readonly Tag[]): Transaction {
@@ -235,7 +239,8 @@ function testConfig(options: TestHostOptions): SandboxConfig {
 
 const EVERYTHING = { 'relay.grant': true, 'route.set': ['*'], credentials: true } as const
 
-function readerOf(text: string): MessageReader {
+/** A message of which this is the text, an octet a character. */
+export function readerOf(text: string): MessageReader {
   const bytes = Buffer.from(text, 'latin1')
   const body = bytes.subarray(bodyOffset(bytes))
   return {
@@ -251,7 +256,7 @@ function readerOf(text: string): MessageReader {
 }
 
 /** Kept values of a test, visible to it under the keys the plugin used. */
-class KeptValues implements StateStore {
+export class KeptValues implements StateStore {
   readonly #values: Map<string, string>
   readonly #ends = new Map<string, number>()
 

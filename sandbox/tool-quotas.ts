@@ -20,8 +20,8 @@ const MAX_IN_CALL = 64
 const MAX_TRIES = 2 * MAX_IN_CALL
 const BODY_PIECE_BYTES = 65_536
 const MAX_REQUEST_CHARS = 70_000
-/** It may have a body, which is checked where it is sent; no more comes out of an isolate in one piece. */
-const LARGE_REQUEST = 'http.fetch'
+/** What is sent may be large and is checked there; no more comes out of an isolate in one piece. */
+const LARGE_REQUESTS: ReadonlySet<string> = new Set(['http.fetch', 'tcp.exchange'])
 const MAX_LARGE_REQUEST_CHARS = 1_000_000
 /** Costs next to nothing and is waited for by nobody: a plugin would never hear that it was one too many. */
 const COUNT = 'metrics.count'
@@ -98,7 +98,7 @@ function callExceeded({ call, method, chars }: ToolUse): QuotaExceeded | null {
     return new QuotaExceeded('effects.at-once', `more than ${MAX_AT_ONCE} tools of one call at work at once`)
   if (call.tools.used > allowed(call))
     return new QuotaExceeded('effects.in-call', `tools used more than ${allowed(call)} times in one call`)
-  const most = method === LARGE_REQUEST ? MAX_LARGE_REQUEST_CHARS : MAX_REQUEST_CHARS
+  const most = LARGE_REQUESTS.has(method) ? MAX_LARGE_REQUEST_CHARS : MAX_REQUEST_CHARS
   if (chars > most)
     return new QuotaExceeded('effects.request-size', `arguments of more than ${most} characters`)
   return null

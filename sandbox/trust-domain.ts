@@ -8,10 +8,13 @@ import type { Log } from '../core/observe/log.ts'
 import { Call, type CallReport, type Progress, type Question } from './call.ts'
 import { type EffectBroker, Effects } from './effects.ts'
 import type { PermissionSet } from './permissions.ts'
-import { type Death, Plughost } from './plughost.ts'
+import { type Death, type IdlePlughosts, Plughost, type PlughostOwner } from './plughost.ts'
+import { type LoadOutcome, PluginLoads } from './plugin-loads.ts'
 import { PluginLog } from './plugin-log.ts'
+import { CallTable, MAX_CALLS } from './protocol/call-table.ts'
 import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
-import type { HostMessage, RawFault } from './protocol/parse.ts'
+import type { HostMessage } from './protocol/parse.ts'
+import { RespawnDelay } from './respawn-delay.ts'
 import { RetryLine } from './retry-line.ts'
 import type { PluginUsage } from './usage.ts'
 
@@ -29,14 +32,12 @@ export interface DomainOptions {
   readonly usage: Map<string, PluginUsage>
   /** Whether its plughost has the JIT compiler. */
   readonly jit: boolean
+  /** Where it finds a plughost that is started already; null: nowhere. */
+  readonly idle: IdlePlughosts | null
   /** Only tests have one: what is run in the place of a plughost. */
   readonly entry?: string
 }
 
-/** What loading came to. */
-export type LoadOutcome = { readonly manifest: unknown } | { readonly fault: RawFault }
-
-const MAX_CALLS = 1_024
 /** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
 const MAX_GIVEN_UP = 4_096
 const TICK_MS = 100
@@ -44,10 +45,8 @@ const BOOT_MS = 10_000
 const RSS_BASE_BYTES = 192 * 1024 * 1024
 const RSS_PER_PLUGIN_BYTES = 8 * 1024 * 1024
 const GRACE_MS = 200
-const FIRST_RESPAWN_MS = 100
-const LAST_RESPAWN_MS = 5_000
-/** A plughost that lived this long starts the waiting anew. */
-const HEALTHY_MS = 60_000
+/** After a death each call is watched by itself for so long: what dies of one then is charged to it. */
+const WATCHED_MS = 600_000
 
 const CLOSED: Fault = Object.freeze({ kind: 'unavailable', message: 'the plughost was closed', stack: '' })
 
@@ -63,22 +62,20 @@ export class TrustDomain {
   readonly #log: PluginLog
   /** What every (re)start loads, by number. */
   readonly #plugins = new Map<number, LoadedPlugin>()
-  readonly #calls = new Map<number, Call>()
-  readonly #loading = new Map<number, (outcome: LoadOutcome) => void>()
+  readonly #calls = new CallTable<Call>()
+  readonly #loads = new PluginLoads()
   readonly #retries = new RetryLine((call) => void this.#sendAgain(call))
   /** Calls that are over here while the plughost may not know it yet. */
   readonly #givenUp = new Set<number>()
   #host: Plughost | null = null
   #ready = false
   #bornAt = 0
-  #respawnMs = FIRST_RESPAWN_MS
+  readonly #respawnDelay = new RespawnDelay()
   #respawnTimer: NodeJS.Timeout | null = null
-  #nextCall = 0
-  /** Numbers of plugins the plughost is loading. */
-  readonly #loadsUnderWay = new Set<number>()
   #ticker: NodeJS.Timeout | null = null
   #closed = false
   #deaths = 0
+  #watchedUntil = 0
 
   constructor(options: DomainOptions) {
     this.#options = options
@@ -101,12 +98,11 @@ export class TrustDomain {
 
   /** Loads a plugin for the first time; its number is the caller's. */
   load(plugin: number, request: LoadRequest): Promise<LoadOutcome> {
-    return new Promise((resolve) => {
-      this.#loading.set(plugin, resolve)
-      if (this.#host === null) this.#spawn()
-      // When there is none to be had, the plugin was told so.
-      if (this.#host !== null) this.#sendLoad(plugin, request)
-    })
+    const outcome = this.#loads.wait(plugin, request)
+    // When there is none to be had, whoever waits was told so.
+    if (this.#host === null) this.#spawn()
+    else this.#sendLoad(plugin, request)
+    return outcome
   }
 
   /** From now on a new plughost loads this plugin too. */
@@ -117,17 +113,17 @@ export class TrustDomain {
   /** Asks plugins one after the other until one refuses or fails. Never rejects. */
   ask(question: Question): Promise<readonly CallReport[]> {
     return new Promise((resolve) => {
-      this.#nextCall = (this.#nextCall % 0x7fffffff) + 1
-      const call = new Call(this.#nextCall, question, performance.now(), resolve)
+      const isFull = this.#calls.size >= MAX_CALLS
+      const call = new Call(isFull ? 0 : this.#calls.nextId(), question, performance.now(), resolve)
       if (this.#closed) {
         call.fail(CLOSED)
         return call.resolve()
       }
-      if (this.#calls.size >= MAX_CALLS) {
+      if (isFull) {
         call.fail({ kind: 'unavailable', message: `more than ${MAX_CALLS} calls under way`, stack: '' })
         return call.resolve()
       }
-      this.#calls.set(call.id, call)
+      this.#calls.add(call)
       this.#ticker ??= setInterval(() => this.#tick(), TICK_MS).unref()
       // Without a plughost the call waits: the next one is told of it as soon as it is ready.
       if (this.#ready) this.#send(call)
@@ -139,9 +135,13 @@ export class TrustDomain {
     this.#closed = true
     if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer)
     if (this.#ticker !== null) clearInterval(this.#ticker)
-    this.#failLoads(0, CLOSED.message)
+    this.#loads.fail(CLOSED.message)
+    const host = this.#host
+    const isIdle = this.#ready && this.#calls.size + this.#givenUp.size === 0 && !this.#loads.areUnderWay
     for (const call of this.#calls.values()) this.#proceed(call, call.fail(CLOSED))
-    this.#host?.close()
+    if (host !== null && !(isIdle && this.#options.idle?.giveBack(host) === true)) host.close()
+    this.#host = null
+    this.#ready = false
   }
 
   #spawn(): void {
@@ -153,22 +153,24 @@ export class TrustDomain {
     } catch (error) {
       // No process, no file for its breadcrumb: the machine is short of something, which may pass.
       this.#options.log.error('plughost-not-started', { reason: (error as Error).message })
-      this.#failLoads(0, `the plughost did not start: ${(error as Error).message}`)
-      this.#respawn()
+      this.#loads.fail(`the plughost did not start: ${(error as Error).message}`)
+      return this.#respawn()
     }
+    for (const [plugin, request] of this.#loads.waitedFor) this.#sendLoad(plugin, request)
+    // One that was started before has said so already.
+    if (this.#host.isReady) this.#hostReady()
   }
 
   /** @throws when the system gives no process or no file */
   #newHost(): Plughost {
-    const { jit, entry } = this.#options
-    return new Plughost({
-      jit,
-      ...(entry === undefined ? {} : { entry }),
-      rssCapBytes: RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
-      silenceMs: () => (this.#ready && this.#loadsUnderWay.size === 0 ? this.#sliceMs() + GRACE_MS : BOOT_MS),
+    const { jit, entry, idle } = this.#options
+    const owner: PlughostOwner = {
+      rssCapBytes: () => RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
+      silenceMs: () => (this.#ready && !this.#loads.areUnderWay ? this.#sliceMs() + GRACE_MS : BOOT_MS),
       onMessage: (message) => this.#hear(message),
       onDeath: (death) => this.#hostDied(death),
-    })
+    }
+    return idle?.take(owner) ?? new Plughost({ jit, ...(entry === undefined ? {} : { entry }) }, owner)
   }
 
   /** Longest single stay in an isolate. */
@@ -183,7 +185,7 @@ export class TrustDomain {
       case 'ready':
         return this.#hostReady()
       case 'loaded':
-        return this.#loaded(message.plugin, { manifest: message.manifest })
+        return this.#loaded(message.plugin, message)
       case 'load-failed':
         return this.#loaded(message.plugin, { fault: message.fault })
       case 'reports':
@@ -208,17 +210,14 @@ export class TrustDomain {
   }
 
   #sendLoad(plugin: number, request: LoadRequest): void {
-    this.#loadsUnderWay.add(plugin)
+    this.#loads.sent(plugin)
     this.#host?.send(TO_HOST.load, plugin, JSON.stringify(request))
   }
 
   #loaded(plugin: number, outcome: LoadOutcome): void {
-    if (!this.#loadsUnderWay.delete(plugin))
-      return this.#host?.kill('protocol', 'it loaded what it was not given')
-    const waiting = this.#loading.get(plugin)
-    this.#loading.delete(plugin)
-    if (waiting !== undefined) return waiting(outcome)
-    if (!('fault' in outcome)) return
+    const wasWaitedFor = this.#loads.answered(plugin, outcome)
+    if (wasWaitedFor === null) return this.#host?.kill('protocol', 'it loaded what it was not given')
+    if (wasWaitedFor || !('fault' in outcome)) return
     const reason = outcome.fault.message
     this.#options.log.error('plugin-reload-failed', { plugin: this.#name(plugin), reason })
     // It loaded before, so the machine was in its way: the next plughost tries again.
@@ -246,6 +245,7 @@ export class TrustDomain {
       plugins,
       now: this.#options.clock.now(),
       seed: Math.floor(this.#options.random() * 0x7fffffff),
+      ...(performance.now() < this.#watchedUntil ? { watched: true } : {}),
     }
     const { eventJson, fieldsJson, trace } = call.question
     trace?.asked(plugins, head.now, head.seed)
@@ -255,11 +255,12 @@ export class TrustDomain {
   #reported({ call: id, reports }: Extract<HostMessage, { type: 'reports' }>): void {
     const call = this.#known(id)
     if (call === null) return
-    this.#retries.passed(call)
     const now = performance.now()
     for (const report of reports) {
       const progress = call.take(report, now)
       if (progress === null) return this.#host?.kill('protocol', 'a report about a plugin that was not asked')
+      // Not before it is believed: the next in the line would be lost together with this one.
+      this.#retries.passed(call)
       if (progress !== 'goes-on') return this.#proceed(call, progress)
     }
   }
@@ -322,10 +323,10 @@ export class TrustDomain {
   #hostDied(death: Death): void {
     this.#host = null
     this.#ready = false
-    this.#loadsUnderWay.clear()
     this.#givenUp.clear()
     this.#retries.stop()
     this.#deaths++
+    this.#watchedUntil = performance.now() + WATCHED_MS
     if (this.#closed) return
     const { plugin, call } = death.blame
     const guilty = death.cause === 'protocol' || death.cause === 'reload' ? 0 : plugin
@@ -337,7 +338,7 @@ export class TrustDomain {
       detail: death.detail,
       stderr: death.stderr.split('\n').filter((line) => line.trim() !== '')[0],
     })
-    this.#failLoads(guilty, `the plughost died: ${death.detail}`)
+    this.#loads.hostDied(guilty, `the plughost died: ${death.detail}`)
     const fault = deathFault(death)
     for (const inFlight of this.#calls.values()) {
       if (!inFlight.isSent) continue
@@ -349,18 +350,11 @@ export class TrustDomain {
     this.#respawn()
   }
 
-  #failLoads(guilty: number, message: string): void {
-    for (const [plugin, settle] of this.#loading) {
-      const whose = plugin === guilty ? `while loading it, ${message}` : message
-      settle({ fault: { kind: 'death', message: whose, stack: '' } })
-    }
-    this.#loading.clear()
-  }
-
   #respawn(): void {
-    if (performance.now() - this.#bornAt > HEALTHY_MS) this.#respawnMs = FIRST_RESPAWN_MS
-    this.#respawnTimer = setTimeout(() => this.#spawn(), this.#respawnMs)
-    this.#respawnMs = Math.min(this.#respawnMs * 2, LAST_RESPAWN_MS)
+    const delayMs = this.#respawnDelay.after(performance.now() - this.#bornAt)
+    // Somebody waits for plugins that had no part in it: there are only so many of those that had.
+    if (this.#loads.waitedFor.length > 0 || this.#options.idle?.isReady === true) return this.#spawn()
+    this.#respawnTimer = setTimeout(() => this.#spawn(), delayMs)
   }
 
   #tick(): void {

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Problem } from '../config/problem.ts'
-import { problemAt } from './compile.ts'
+import { problemAt } from './source-problem.ts'
 
 /** What a plugin is checked with when its folder has no tsconfig.json. `postern` is found wherever the plugin is. */
 const OPTIONS = {

@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, '..')
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/mail': [],
   'core/https.ts': [],
+  'core/tcp.ts': [],
   'core/observe': ['core/mail'],
   'core/dns': ['core/observe'],
   'core/hooks': ['core/mail', 'core/observe'],
@@ -54,6 +55,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'core/observe',
     'core/dns',
     'core/https.ts',
+    'core/tcp.ts',
     'core/hooks',
     'core/content',
     'core/state',
@@ -70,6 +72,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'dns-packet': ['core/dns'],
   nodemailer: ['core/delivery/client.ts'],
   'isolated-vm': ['sandbox/host/engine.ts'],
+  esbuild: ['sandbox/bundle.ts'],
   ajv: ['config/schema.ts'],
   yaml: ['config'],
   pino: ['core/observe'],

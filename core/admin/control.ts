@@ -34,7 +34,7 @@ export interface ListenerStatus {
 }
 
 export interface PlughostStatus {
-  /** `bundled`, `shared` (plugins of the user's that share one), or the name of the one plugin it has. */
+  /** `bundled`, `shared` (plugins of the user's that share one), `spare` (of none yet), or the name of the one plugin it has. */
   readonly domain: string
   /** null while it is being replaced. */
   readonly pid: number | null
@@ -43,7 +43,7 @@ export interface PlughostStatus {
 
 export interface WorkerStatus {
   readonly pid: number
-  /** One for each trust domain. */
+  /** One for each trust domain, and one that is spare where there are plugins of the user's. */
   readonly plughosts: readonly PlughostStatus[]
   /** Configuration and plugins in force: 1 since the start, one more with each reload. */
   readonly generation: number

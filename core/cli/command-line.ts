@@ -41,6 +41,11 @@ export class CommandLine {
     return this.#options.json === true
   }
 
+  /** Whether the person has named a configuration file. */
+  get namesConfig(): boolean {
+    return this.#options.config !== undefined
+  }
+
   /** Makes an action of a function that answers an exit code. */
   action<A extends unknown[]>(command: (...args: A) => Promise<ExitCode>): (...args: A) => Promise<void> {
     return async (...args) => {

@@ -2,6 +2,7 @@
 import type { Config, PluginConfig } from '../../config/config.ts'
 import type { LoadedConfig } from '../../config/load.ts'
 import type { Problem } from '../../config/problem.ts'
+import type { Bench, BenchOptions } from '../../sandbox/bench.ts'
 import type { InspectedPlugin } from '../../sandbox/check.ts'
 import type { RecordedLoad } from '../../sandbox/recording-file.ts'
 import type { Replay } from '../../sandbox/replay.ts'
@@ -31,6 +32,8 @@ export interface Rooms {
   readRecording(files: readonly string[]): Promise<readonly RecordedLoad[]>
   /** @throws CommandFault when the plugin does not load */
   replay(loads: readonly RecordedLoad[], plugin: PluginConfig): Promise<Replay>
+  /** @throws CommandFault when the plugin cannot be measured */
+  bench(options: BenchOptions): Promise<Bench>
   /** Runs a gateway until it is stopped; the exit code of `postern start`. */
   runSupervisor(config: Config, configFile: string): Promise<number>
 }
@@ -71,6 +74,10 @@ export const ROOMS: Rooms = {
   async replay(loads, plugin) {
     const { replay, ReplayImpossible } = await import('../../sandbox/replay.ts')
     return asFault(() => replay(loads, plugin), ReplayImpossible)
+  },
+  async bench(options) {
+    const { bench, BenchImpossible } = await import('../../sandbox/bench.ts')
+    return asFault(() => bench(options), BenchImpossible)
   },
   async runSupervisor(config, configFile) {
     const { runSupervisor } = await import('../process/supervisor.ts')

@@ -170,11 +170,12 @@ export class Attempts {
 
   /** Null when the content could not be had: the work is put off then, and that is our own trouble. */
   async #outgoing(work: Work): Promise<Outgoing | null> {
-    const { message, reversePath, recipients } = work.delivery
+    const { message, reversePath, recipients, origin } = work.delivery
+    const needs = origin.kind === 'smtp' ? (origin.needs ?? []) : []
     try {
       const stored = await this.#options.inHand.content(work)
       const addresses = recipients.slice(0, MAX_RECIPIENTS).map(({ address }) => address)
-      return { queueId: message, reversePath, recipients: addresses, stored }
+      return { queueId: message, reversePath, recipients: addresses, stored, needs }
     } catch (error) {
       this.#options.log.error('delivery-content-failed', { message, reason: String(error) })
       await this.postpone(work, { kind: 'local', text: 'the stored message cannot be read' }, 0)

@@ -1,5 +1,6 @@
 /** A channel: the way to one destination while it is open, an SMTP connection or a folder. */
 import type { StoredContent } from '../mail/message.ts'
+import type { Need } from '../mail/session.ts'
 import type { Met } from './outcome.ts'
 
 /** One message on its way out to some of its recipients: what becomes one transaction. */
@@ -10,6 +11,8 @@ export interface Outgoing {
   /** Not empty, no address twice. */
   readonly recipients: readonly string[]
   readonly stored: StoredContent
+  /** What the destination has to be able to do; nothing when missing. */
+  readonly needs?: readonly Need[]
 }
 
 export interface Channel {

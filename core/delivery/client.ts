@@ -16,6 +16,7 @@ import { bodyStream, hasHighBytes } from './body-stream.ts'
 import type { Channel, Outgoing } from './channel.ts'
 import type { ClientTimeouts } from './client-timeouts.ts'
 import { DotStuffing } from './dot-stuffing.ts'
+import { UNSENDABLE_MET, unmetNeed, unsaidAddress } from './needs.ts'
 import type { Met, Phase } from './outcome.ts'
 import type { Login, Protection } from './protection.ts'
 
@@ -29,6 +30,8 @@ export interface ClientOptions {
 const MAX_REPLY_BYTES = 65_536
 /** How long a remote may take to say goodbye. */
 const QUIT_MS = 2_000
+/** A MAIL command that does not ask for SMTPUTF8 yet. */
+const MAIL_WITHOUT_UTF8 = /^MAIL FROM:<[^>\r\n]*>(?![^\r\n]* SMTPUTF8)/
 /** What cannot stand between the angle brackets of a path here. */
 const UNSENDABLE = /[\r\n<>]/
 
@@ -71,6 +74,22 @@ interface SendStream extends Transform {
 
 /** nodemailer looks at each octet of a message by itself, which costs more than all the rest of sending it. */
 class SmtpConnection extends SMTPConnection {
+  /** Whether MAIL asks for SMTPUTF8 although its addresses do not: the header does. */
+  needsUtf8 = false
+
+  /** What the server offers. */
+  get extensions(): readonly string[] {
+    // Not among nodemailer's types.
+    return (this as unknown as { _supportedExtensions: readonly string[] })._supportedExtensions
+  }
+
+  /** Called by nodemailer for each command, several in one where it pipelines. */
+  _sendCommand(command: string): void {
+    const nodemailers = SMTPConnection.prototype as unknown as Pick<SmtpConnection, '_sendCommand'>
+    const asked = this.needsUtf8 ? command.replace(MAIL_WITHOUT_UTF8, '$& SMTPUTF8') : command
+    nodemailers._sendCommand.call(this, asked)
+  }
+
   /** Called by nodemailer once the remote has answered DATA. */
   _createSendStream(replied: unknown): SendStream {
     // Not among nodemailer's types.
@@ -105,7 +124,7 @@ class LmtpConnection extends SmtpConnection {
 class ClientChannel implements Channel {
   readonly remote: string
   readonly #socket: Socket
-  readonly #connection: SMTPConnection
+  readonly #connection: SmtpConnection
   readonly #timeouts: ClientTimeouts
   readonly #protection: Protection
   #isUsable = true
@@ -197,12 +216,18 @@ class ClientChannel implements Channel {
 
   async carry(outgoing: Outgoing): Promise<readonly Met[] | null> {
     const { reversePath, recipients } = outgoing
-    const sendable = UNSENDABLE.test(reversePath)
-      ? []
-      : recipients.filter((address) => !UNSENDABLE.test(address))
-    if (sendable.length === 0) return recipients.map(() => UNSENDABLE_MET)
+    const { extensions } = this.#connection
+    const forAll = UNSENDABLE.test(reversePath)
+      ? UNSENDABLE_MET
+      : unmetNeed(outgoing, extensions, this.#protection.kind === 'verified')
+    const why = (address: string): Met | null =>
+      forAll ?? (UNSENDABLE.test(address) ? UNSENDABLE_MET : unsaidAddress(address, extensions))
+    const sendable = recipients.filter((address) => why(address) === null)
+    if (sendable.length === 0) return recipients.map((address) => why(address) ?? UNSENDABLE_MET)
     const met = await this.#transact(outgoing, sendable)
-    return met === null ? null : recipients.map((address) => met.get(address) ?? UNSENDABLE_MET)
+    return met === null
+      ? null
+      : recipients.map((address) => why(address) ?? met.get(address) ?? UNSENDABLE_MET)
   }
 
   quit(): void {
@@ -233,7 +258,9 @@ class ClientChannel implements Channel {
       to: [...to],
       size: storedSizeBytes(outgoing.stored),
       use8BitMime: hasHighBytes(outgoing.stored),
+      requireTLSExtensionEnabled: outgoing.needs?.includes('REQUIRETLS') ?? false,
     }
+    this.#connection.needsUtf8 = outgoing.needs?.includes('SMTPUTF8') ?? false
     this.#connection.lastServerResponse = false
     const single = this.#connection instanceof LmtpConnection ? this.#connection.replies : NO_REPLIES
     single.clear()
@@ -294,11 +321,6 @@ class ClientChannel implements Channel {
 }
 
 const NO_REPLIES = new Map<string, string>()
-
-const UNSENDABLE_MET: Met = Object.freeze({
-  kind: 'unsendable',
-  text: 'the address has an angle bracket, which SMTP delivery does not carry',
-})
 
 function tlsOptions(protection: Protection): Partial<SMTPConnectionOptions> {
   switch (protection.kind) {

@@ -9,7 +9,6 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StoredContent } from '../mail/message.ts'
-import { printable } from '../mail/reply.ts'
 import type { Clock } from '../observe/clock.ts'
 import { makeDurableDirectory, syncDirectory } from '../queue/durable-directory.ts'
 import { readContent } from '../queue/stored-content.ts'
@@ -91,7 +90,12 @@ function uniqueName({ hostname, clock }: MaildirOptions): string {
 }
 
 function traceFields(reversePath: string, recipient: string): Uint8Array {
-  return Buffer.from(`Return-Path: <${printable(reversePath)}>\nDelivered-To: ${printable(recipient)}\n`)
+  return Buffer.from(`Return-Path: <${inOneLine(reversePath)}>\nDelivered-To: ${inOneLine(recipient)}\n`)
+}
+
+/** Addresses may be UTF-8 (RFC 6531), and have no control characters. */
+function inOneLine(address: string): string {
+  return address.replace(/\p{Cc}/gu, ' ')
 }
 
 /** Writes a new file and waits until the disk has it. */

@@ -26,7 +26,7 @@ export function statusOf(met: Met, standing: Standing): string {
     case 'too-large':
       return '5.3.4'
     case 'unsendable':
-      return '5.6.0'
+      return met.status ?? '5.6.0'
     case 'kept':
       return '2.0.0'
   }

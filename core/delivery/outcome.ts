@@ -18,7 +18,7 @@ export type Met =
   /** No host was found or reached. The class of `status` (RFC 3463) says whether that is final. */
   | { readonly kind: 'no-host'; readonly status: `${4 | 5}.${string}`; readonly text: string }
   /** This envelope cannot be said by the protocol of this route. */
-  | { readonly kind: 'unsendable'; readonly text: string }
+  | { readonly kind: 'unsendable'; readonly status?: string; readonly text: string }
   /** Nobody can follow this route: a mistake in our configuration. */
   | { readonly kind: 'misrouted'; readonly text: string }
   /** Trouble of our own: disk, spool, store. */
@@ -78,7 +78,7 @@ export function outcomeOf(met: Met): Outcome {
     case 'no-host':
       return outcome('host', met.status.startsWith('5') ? 'failed' : 'deferred', `${met.status} ${met.text}`)
     case 'unsendable':
-      return outcome('recipient', 'failed', met.text)
+      return outcome('recipient', 'failed', met.status === undefined ? met.text : `${met.status} ${met.text}`)
     case 'misrouted':
       return outcome('local', 'failed', met.text)
     case 'local':

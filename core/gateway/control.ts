@@ -35,7 +35,7 @@ async function gatewayStatus(parts: GatewayParts): Promise<GatewayStatus> {
     workers: [
       {
         pid: process.pid,
-        plughosts: sandbox.plughosts(),
+        plughosts: generations.plughosts,
         generation: number,
         uptimeMs: Math.round(clock.monotonic() - startedAt),
       },

@@ -8,6 +8,7 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
 import { Recorder } from '../../sandbox/recorder.ts'
+import { SparePlughost } from '../../sandbox/spare-plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
@@ -18,12 +19,14 @@ import { storedSizeBytes } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
+import { SecurityLog } from '../observe/security-log.ts'
 import type { GatewaySummary } from '../process/messages.ts'
 import { FreeSpace } from '../queue/free-space.ts'
 import { Queue } from '../queue/queue.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
 import type { Spool } from '../queue/spool.ts'
 import { contentChunk } from '../queue/stored-content.ts'
+import { ProcessLoad } from '../smtp/load.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl } from './control.ts'
@@ -95,6 +98,7 @@ export async function createGateway(
     notes: new SessionNotes(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),
+    spare: new SparePlughost({ log }),
     clock,
     log,
   }
@@ -154,6 +158,12 @@ function compose(
         records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
     },
   })
+  const load = new ProcessLoad({
+    monotonic: () => clock.monotonic(),
+    memoryBytes: () => process.memoryUsage.rss(),
+    maxMemoryBytes: () => generations.current.config.limits.memoryBytes,
+  })
+  load.start()
   const smtp = new SmtpServer({
     policy: policyOf(generations),
     teller,
@@ -165,6 +175,9 @@ function compose(
     freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
     newQueueId: queue.newId,
     concurrency: keeper.concurrency,
+    usage: keeper.usage,
+    load,
+    ...(config.log.security === null ? {} : { security: new SecurityLog(config.log.security, clock, log) }),
     clock,
     log,
   })
@@ -214,9 +227,9 @@ async function listen({ smtp }: GatewayParts, sockets: readonly GatewaySocket[])
   return Promise.all(
     sockets.map(async ({ config, handle }) => {
       const server = createServer({ noDelay: true })
-      const { host, port, role, tls } = config
+      const { host, port, ...listener } = config
       const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-      smtp.attach(server, { role, address, tls })
+      smtp.attach(server, { ...listener, address })
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       server.once('error', reject)
       server.listen(handle, BACKLOG, resolve)

@@ -13,6 +13,7 @@ import type { Quarantine } from '../../sandbox/quarantine.ts'
 import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
+import type { SparePlughost } from '../../sandbox/spare-plughost.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
 import type { MessagePool } from '../content/pool.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
@@ -52,6 +53,8 @@ export interface Lasting {
   /** What they are not asked any more. */
   readonly quarantine: Quarantine
   readonly recorder: Recorder
+  /** A plughost for whoever needs one at once. */
+  readonly spare: SparePlughost
   readonly clock: Clock
   readonly log: Log
 }
@@ -69,6 +72,8 @@ export interface Generation {
   readonly resolver: Resolver
   readonly nextHops: NextHops
   readonly notices: Notices
+  /** It wants no spare plughost any more. Called once. */
+  readonly letSpareGo: () => void
 }
 
 /** Opens a generation; what `before` has that has not changed is shared with it. With a problem nothing is left open. */
@@ -107,12 +112,13 @@ export async function openGeneration(
     resolver,
     nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
+    letSpareGo: hasUserPlugins(config) ? lasting.spare.want(sources.border.prelude) : () => {},
   }
 }
 
 function sandboxOptions(
   { secrets, record }: Config,
-  { keeper, contents, usage, quarantine, recorder, counters, notes, clock, log }: Lasting,
+  { keeper, contents, usage, quarantine, recorder, spare, counters, notes, clock, log }: Lasting,
   resolver: Resolver,
 ): SandboxOptions {
   return {
@@ -125,6 +131,7 @@ function sandboxOptions(
     random: Math.random,
     usage,
     quarantine,
+    idle: spare,
     recording: { recorder, settings: record.activations },
     counters,
     notes,
@@ -137,10 +144,16 @@ function sandboxOptions(
  */
 export async function closeGeneration(generation: Generation, other: Generation | null): Promise<void> {
   generation.sandbox.close()
+  generation.letSpareGo()
   if (generation.certificate !== other?.certificate) generation.certificate?.close()
   if (other !== null) await wait(UNDER_WAY_MS, undefined, { ref: false })
   if (generation.resolver !== other?.resolver) generation.resolver.close()
   if (generation.credentials !== other?.credentials) await generation.credentials?.close()
+}
+
+/** Whether anything runs that did not come with the gateway. */
+function hasUserPlugins({ plugins }: Config): boolean {
+  return plugins.some(({ source }) => source.kind === 'file')
 }
 
 function isSame(

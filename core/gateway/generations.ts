@@ -3,6 +3,7 @@
  * was reloaded is in force for what begins from then on.
  */
 import type { Problem } from '../../config/problem.ts'
+import type { PlughostView } from '../../sandbox/domains.ts'
 import {
   closeGeneration,
   type Generation,
@@ -35,10 +36,19 @@ export class Generations {
     return this.#current
   }
 
+  /** Those of the generation in force, and the one that is spare. */
+  get plughosts(): readonly PlughostView[] {
+    return [...this.#current.sandbox.plughosts(), ...this.#lasting.spare.views()]
+  }
+
   /** Plughosts that died since the start, in all generations. */
   get plughostDeaths(): number {
     const open = [this.#current, ...this.#retired]
-    return this.#deaths + open.reduce((sum, { sandbox }) => sum + sandbox.plughostDeaths(), 0)
+    return (
+      this.#deaths +
+      this.#lasting.spare.deaths +
+      open.reduce((sum, { sandbox }) => sum + sandbox.plughostDeaths(), 0)
+    )
   }
 
   /** Opens one beside the one in force; empty when it can be activated. */

@@ -1,4 +1,5 @@
-/** Mailbox addresses as they stand in MAIL and RCPT (RFC 5321 §4.1.2, lengths §4.5.3.1). */
+/** Mailbox addresses as they stand in MAIL and RCPT (RFC 5321 §4.1.2, lengths §4.5.3.1; beyond US-ASCII RFC 6531 §3.3). */
+import { domainToASCII, domainToUnicode } from 'node:url'
 
 /** A mailbox. `domain` is lower-cased, or an address literal in brackets; '' only for a bare Postmaster. */
 export interface Address {
@@ -16,12 +17,17 @@ const MAX_DOMAIN_BYTES = 255
 const MAX_PATH_BYTES = 256
 
 const ATOM = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+$/
+/** With UTF8-non-ascii; what is invisible or moves the cursor is no letter of anybody's name. */
+const UTF8_ATOM = /^(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\p{ASCII}\p{Cc}\p{Cs}\p{Z}])+$/u
+// oxlint-disable-next-line no-control-regex
+const NON_ASCII = /[^\x00-\x7f]/
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/
 
 /**
  * Reads `<path>` from the start of `text`. The null reverse-path `<>` gives `address: null`; whether that is
- * allowed is the caller's knowledge. A source route is accepted and dropped (RFC 5321 Appendix C).
+ * allowed is the caller's knowledge. A source route is accepted and dropped (RFC 5321 Appendix C). Addresses beyond
+ * US-ASCII are read too: whether they are allowed is the caller's knowledge as well.
  */
 export function parsePath(text: string): ParsedPath {
   if (!text.startsWith('<')) return bad('a path must stand in angle brackets')
@@ -31,25 +37,49 @@ export function parsePath(text: string): ParsedPath {
   if (rest !== '' && !rest.startsWith(' ')) return bad('a space must follow the path')
   const inner = text.slice(1, end)
   if (inner === '') return { ok: true, address: null, rest }
-  if (inner.length > MAX_PATH_BYTES - 2) return bad('the path is longer than 256 octets')
+  if (Buffer.byteLength(inner) > MAX_PATH_BYTES - 2) return bad('the path is longer than 256 octets')
   const mailbox = withoutSourceRoute(inner)
   if (mailbox === null) return bad('the source route is malformed')
   if (/^postmaster$/i.test(mailbox)) return { ok: true, address: { localPart: mailbox, domain: '' }, rest }
-  const parsed = parseMailbox(mailbox)
+  const parsed = parseAnyMailbox(mailbox)
   return typeof parsed === 'string' ? bad(parsed) : { ok: true, address: parsed, rest }
 }
 
-/** Reads `local-part@domain`; a string is the reason why it is none. */
+/** Reads `local-part@domain` in US-ASCII; a string is the reason why it is none. */
 export function parseMailbox(text: string): Address | string {
+  return isAscii(text) ? parseAnyMailbox(text) : 'the address is not US-ASCII'
+}
+
+/** Whether there is nothing in it that needs SMTPUTF8 (RFC 6531). */
+export function isAscii(text: string): boolean {
+  return !NON_ASCII.test(text)
+}
+
+/** A domain in U-labels is written in A-labels from here on, so that one domain is one text (RFC 5891 §4.4). */
+function parseAnyMailbox(text: string): Address | string {
   const at = text.startsWith('"') ? endOfQuotedString(text) + 1 : text.indexOf('@')
   if (at <= 0 || text[at] !== '@') return 'an address needs the form local-part@domain'
   const localPart = text.slice(0, at)
-  const domain = text.slice(at + 1)
-  if (localPart.length > MAX_LOCAL_PART_BYTES) return 'the local part is longer than 64 octets'
-  if (!localPart.startsWith('"') && !localPart.split('.').every((atom) => ATOM.test(atom)))
+  const domain = inALabels(text.slice(at + 1))
+  if (domain === null) return 'the domain is not a valid host name'
+  if (Buffer.byteLength(localPart) > MAX_LOCAL_PART_BYTES) return 'the local part is longer than 64 octets'
+  if (!localPart.startsWith('"') && !isDotString(localPart))
     return 'the local part has a character that needs quoting'
   const reason = whyNotDomain(domain)
   return reason ?? { localPart, domain: domain.toLowerCase() }
+}
+
+function isDotString(localPart: string): boolean {
+  const atom = isAscii(localPart) ? ATOM : UTF8_ATOM
+  return localPart.split('.').every((part) => atom.test(part))
+}
+
+/** null when it is none: what is changed on the way there and back has two spellings (RFC 5890 §2.3.2.1). */
+function inALabels(domain: string): string | null {
+  if (isAscii(domain)) return domain
+  const ascii = domainToASCII(domain)
+  const isOneSpelling = domainToUnicode(ascii) === domain.normalize('NFC').toLowerCase()
+  return ascii !== '' && isOneSpelling ? ascii : null
 }
 
 /** Writes an address as it stands in an envelope; the null reverse-path is ''. */
@@ -126,7 +156,7 @@ function endOfQuotedString(text: string): number {
     if (text[i] === '\\') i++
     const code = text.charCodeAt(i)
     // NaN, behind the end, is not in the range either.
-    if (!(code >= 0x20 && code <= 0x7e)) return -1
+    if (!((code >= 0x20 && code <= 0x7e) || code >= 0xa0)) return -1
   }
   return -1
 }

@@ -1,4 +1,5 @@
 /** The Received trace field and the hop count (RFC 5321 §4.4, §6.3). */
+import { isAscii } from './address.ts'
 import { printable } from './reply.ts'
 import type { Session } from './session.ts'
 
@@ -13,17 +14,20 @@ export interface ReceivedFacts {
   readonly recipient: string | null
   /** Milliseconds since 1970. */
   readonly at: number
+  /** SMTPUTF8 was asked for. */
+  readonly isUtf8?: boolean
 }
 
 /** The whole field with its folding and final CRLF. */
-export function receivedField({ session, hostname, queueId, recipient, at }: ReceivedFacts): string {
+export function receivedField({ session, hostname, queueId, recipient, at, isUtf8 }: ReceivedFacts): string {
   const hello = session.hello
   const address = session.client.address.includes(':')
     ? `IPv6:${session.client.address}`
     : session.client.address
   const name = printable(hello?.name ?? 'unknown').replace(/[()\\\s]/g, '?')
-  const protocol = protocolName(session)
-  const target = recipient === null ? '' : `\r\n\tfor <${recipient}>`
+  const protocol = protocolName(session, isUtf8 === true)
+  // A recipient beyond US-ASCII would make a header of UTF-8 of one that is none.
+  const target = recipient === null || !isAscii(recipient) ? '' : `\r\n\tfor <${recipient}>`
   return (
     `Received: from ${name} ([${address}])\r\n` +
     `\tby ${hostname} with ${protocol} id ${queueId}${target};\r\n` +
@@ -42,9 +46,10 @@ export function mailDate(at: number): string {
   return new Date(at).toUTCString().replace('GMT', '+0000')
 }
 
-/** RFC 3848: S for TLS, A for authenticated; SMTP after HELO, which has neither. */
-function protocolName({ hello, tls, identity }: Session): string {
+/** RFC 3848: S for TLS, A for authenticated; RFC 6531 §4.3: UTF8SMTP; SMTP after HELO, which has neither. */
+function protocolName({ hello, tls, identity }: Session, isUtf8: boolean): string {
   if (hello?.verb === 'HELO') return 'SMTP'
-  const base = hello?.verb === 'LHLO' ? 'LMTP' : 'ESMTP'
+  const isLmtp = hello?.verb === 'LHLO'
+  const base = isUtf8 ? (isLmtp ? 'UTF8LMTP' : 'UTF8SMTP') : isLmtp ? 'LMTP' : 'ESMTP'
   return `${base}${tls === null ? '' : 'S'}${identity === null ? '' : 'A'}`
 }

@@ -7,6 +7,8 @@ export interface Reply {
   readonly status: string | null
   /** At least one line, without line ends. */
   readonly lines: readonly string[]
+  /** Replies to the same command behind this one: LMTP has one for each recipient (RFC 2033 §4.2). */
+  readonly others?: readonly Reply[]
 }
 
 const MAX_REPLY_LINE_BYTES = 510
@@ -22,7 +24,7 @@ export function isTransient(answer: Reply): boolean {
 }
 
 /** The bytes of a reply. Control characters become spaces, so no text can add a line of its own. */
-export function formatReply({ code, status, lines }: Reply): string {
+export function formatReply({ code, status, lines, others }: Reply): string {
   const prefix = status === null ? '' : `${status} `
   let out = ''
   for (let i = 0; i < lines.length; i++) {
@@ -30,7 +32,7 @@ export function formatReply({ code, status, lines }: Reply): string {
     out += `${code}${separator}${prefix}${printable(lines[i] ?? '')}`.slice(0, MAX_REPLY_LINE_BYTES)
     out += '\r\n'
   }
-  return out
+  return others === undefined ? out : out + others.map(formatReply).join('')
 }
 
 // Tested first: nearly every text is clean, and the copy of a replace is not free on the hot path.

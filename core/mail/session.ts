@@ -68,6 +68,14 @@ export interface Transaction {
   readonly tags: readonly Tag[]
 }
 
+/** What MAIL asks of every server on the way: addresses or header in UTF-8 (RFC 6531), or verified TLS (RFC 8689). */
+export const NEEDS = ['SMTPUTF8', 'REQUIRETLS'] as const
+export type Need = (typeof NEEDS)[number]
+
+export function isNeed(keyword: string): keyword is Need {
+  return NEEDS.some((need) => need === keyword)
+}
+
 /** Where a stored transaction came from, frozen at acceptance. */
 export type Origin =
   | {
@@ -78,5 +86,7 @@ export type Origin =
       readonly tls: TlsFacts | null
       readonly identity: string | null
       readonly tags: readonly Tag[]
+      /** What the next server has to be able to do; nothing when missing. */
+      readonly needs?: readonly Need[]
     }
   | { readonly kind: 'internal'; readonly what: string; readonly tags: readonly Tag[] }

@@ -56,11 +56,62 @@ export interface RecordedSession {
   readonly entries: readonly (Decision | Step)[]
 }
 
+/**
+ * Decisions of plugins that had nothing to say: by far the most, so they lie in one array, without an object each, until
+ * somebody asks.
+ */
+class NoOpinions {
+  /** Milliseconds since the session began, hook, plugin, wallMicros and cpuMicros, one decision after the other. */
+  readonly #members: (number | HookName | Reported['plugin'])[] = []
+
+  /** @returns its number */
+  add(afterMs: number, hook: HookName, { plugin, wallMicros, cpuMicros }: Reported): number {
+    this.#members.push(afterMs, hook, plugin, wallMicros, cpuMicros)
+    return this.#members.length / NO_OPINION_MEMBERS - 1
+  }
+
+  decision(number: number, sessionStartedAt: number): Decision {
+    const from = number * NO_OPINION_MEMBERS
+    const [afterMs, hook, plugin, wallMicros, cpuMicros] = this.#members.slice(
+      from,
+      from + NO_OPINION_MEMBERS,
+    ) as [number, HookName, Reported['plugin'], number, number]
+    return {
+      at: sessionStartedAt + afterMs,
+      hook,
+      plugin: plugin.name,
+      build: plugin.build,
+      answer: 'none',
+      status: '',
+      ...NOTHING_SAID,
+      actions: NO_ACTIONS,
+      fault: null,
+      onError: null,
+      wallMicros,
+      cpuMicros,
+      reference: '',
+    }
+  }
+
+  /** Takes one over from another list. @returns its number here */
+  take(other: NoOpinions, number: number): number {
+    const from = number * NO_OPINION_MEMBERS
+    this.#members.push(...other.#members.slice(from, from + NO_OPINION_MEMBERS))
+    return this.#members.length / NO_OPINION_MEMBERS - 1
+  }
+}
+
+function isNoOpinion({ refusal, note, actions }: Answer): boolean {
+  return refusal === null && note === null && actions.length === 0
+}
+
 export class SessionRecord {
   readonly id: string
   readonly client: Client
   readonly startedAt: number
-  readonly entries: (Decision | Step)[] = []
+  /** A number is one of `#noOpinions`. */
+  #entries: (Decision | Step | number)[] = []
+  #noOpinions = new NoOpinions()
   readonly keys: string[] = []
   /** About so many octets of memory. */
   octets = SESSION_OCTETS
@@ -75,8 +126,19 @@ export class SessionRecord {
     this.startedAt = startedAt
   }
 
+  /** Every entry, in order. */
+  get entries(): readonly (Decision | Step)[] {
+    return this.#entries.map((entry) => this.#shown(entry))
+  }
+
   /** Books a plugin's report. Returns the reference of the refusal it is or may become, '' without one. */
-  decided(hook: HookName, { plugin, answer, fault, wallMicros, cpuMicros }: Reported): string {
+  decided(hook: HookName, report: Reported): string {
+    const { plugin, answer, fault, wallMicros, cpuMicros } = report
+    if (answer !== null && fault === null && isNoOpinion(answer)) {
+      const afterMs = this.#records.clock.now() - this.startedAt
+      this.#push(this.#noOpinions.add(afterMs, hook, report), NO_OPINION_OCTETS)
+      return ''
+    }
     const refusal = answer?.refusal ?? null
     const said = refusal ?? answer?.note ?? NOTHING_SAID
     const refuses = refusal !== null || (fault !== null && plugin.onError === 'defer')
@@ -151,11 +213,10 @@ export class SessionRecord {
   }
 
   /** A session that goes on for ever may not grow for ever: the oldest entries behind the first few go. */
-  #push(entry: Decision | Step): void {
-    const size = octetsOf(entry)
-    if (this.entries.length >= MAX_ENTRIES) this.#remove(KEPT_FROM_START, MAX_ENTRIES / 4)
+  #push(entry: Decision | Step | number, size = octetsOf(entry)): void {
+    if (this.#entries.length >= MAX_ENTRIES) this.#remove(KEPT_FROM_START, MAX_ENTRIES / 4)
     if (this.octets + size > MAX_SESSION_OCTETS) this.#makeRoom()
-    this.entries.push(entry)
+    this.#entries.push(entry)
     this.#sizes.push(size)
     this.#grow(size)
   }
@@ -170,9 +231,18 @@ export class SessionRecord {
     }
   }
 
+  #shown(entry: Decision | Step | number): Decision | Step {
+    return typeof entry === 'number' ? this.#noOpinions.decision(entry, this.startedAt) : entry
+  }
+
   #remove(from: number, count: number): void {
-    this.entries.splice(from, count)
+    this.#entries.splice(from, count)
     this.#grow(-this.#sizes.splice(from, count).reduce((sum, size) => sum + size, 0))
+    const left = new NoOpinions()
+    this.#entries = this.#entries.map((entry) =>
+      typeof entry === 'number' ? left.take(this.#noOpinions, entry) : entry,
+    )
+    this.#noOpinions = left
   }
 
   #grow(octets: number): void {
@@ -193,6 +263,8 @@ function octetsOf(value: unknown): number {
 /** Of a string, a number, an object: what it takes beside its text. */
 const MEMBER_OCTETS = 16
 const KEY_OCTETS = 100
+const NO_OPINION_OCTETS = 64
+const NO_OPINION_MEMBERS = 5
 /** Of a session without entries. */
 const SESSION_OCTETS = 500
 /** No session takes more, whatever plugins say in it. */

@@ -1,5 +1,4 @@
-/** The log: one JSON object a line, one event a line. Field names are listed in docs/logging.md. */
-import pino from 'pino'
+/** The log as everybody sees it: one event a line. Field names are listed in docs/logging.md. */
 
 /** Values of one log line. Addresses may appear; content of messages, credentials and keys never. */
 export type LogFields = Readonly<Record<string, unknown>>
@@ -17,13 +16,6 @@ export interface Log {
   child(fields: LogFields): Log
 }
 
-/** A log that writes to `fileDescriptor`, 2 (stderr) unless told otherwise. */
-export function createLog(level: LogLevel, fields: LogFields = {}, fileDescriptor = 2): Log {
-  const options = { level, base: fields, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' }
-  const formatters = { level: (label: string) => ({ level: label }) }
-  return wrap(pino({ ...options, formatters }, pino.destination({ dest: fileDescriptor, sync: false })))
-}
-
 /** A log nobody reads: for tests and for commands that print for a person. */
 export const silentLog: Log = {
   debug: () => {},
@@ -31,14 +23,4 @@ export const silentLog: Log = {
   warn: () => {},
   error: () => {},
   child: () => silentLog,
-}
-
-function wrap(logger: pino.Logger): Log {
-  return {
-    debug: (event, fields = {}) => logger.debug(fields, event),
-    info: (event, fields = {}) => logger.info(fields, event),
-    warn: (event, fields = {}) => logger.warn(fields, event),
-    error: (event, fields = {}) => logger.error(fields, event),
-    child: (fields) => wrap(logger.child(fields)),
-  }
 }

@@ -3,9 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
+import { RespawnDelay } from '../../sandbox/respawn-delay.ts'
 import type { Log } from '../observe/log.ts'
 import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
-import { RespawnDelay } from './respawn-delay.ts'
 import { unopenedStore } from './unopened-store.ts'
 
 const ENTRY = join(import.meta.dirname, 'keeper.ts')

@@ -2,11 +2,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Problem } from '../../config/problem.ts'
+import { RespawnDelay } from '../../sandbox/respawn-delay.ts'
 import type { GenerationSource } from '../gateway/generation.ts'
 import type { Log } from '../observe/log.ts'
 import type { BoundListener } from './listener.ts'
 import type { GatewayMethod, GatewaySummary, ToSupervisor, ToWorker } from './messages.ts'
-import { RespawnDelay } from './respawn-delay.ts'
 
 export type Started = { readonly summary: GatewaySummary } | { readonly problems: readonly Problem[] }
 

@@ -4,7 +4,7 @@ import type { ListenerConfig } from '../../config/config.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { createGateway, type Gateway } from '../gateway/gateway.ts'
 import { systemClock } from '../observe/clock.ts'
-import { createLog } from '../observe/log.ts'
+import { createLog } from '../observe/json-log.ts'
 import type { GatewayMethod, ToSupervisor, ToWorker } from './messages.ts'
 
 let gateway: Gateway | null = null

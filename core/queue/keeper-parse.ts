@@ -27,6 +27,7 @@ const CALLS = {
     'add-tallies': true,
     tallies: true,
     'clear-tallies': true,
+    'add-usage': true,
   } satisfies Record<keyof SharedOperations, true>,
 } as const
 

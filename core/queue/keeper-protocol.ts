@@ -5,6 +5,7 @@
  */
 import type { Content, StoredContent } from '../mail/message.ts'
 import type { TallyKey } from '../state/tallies.ts'
+import type { Amounts } from '../state/usage.ts'
 import type { CommandStep, Cursor, QueueCommand } from './local-listing.ts'
 import type {
   ClaimRequest,
@@ -83,6 +84,11 @@ export interface SharedOperations {
   readonly 'add-tallies': { arguments: { keys: readonly TallyKey[] }; answer: readonly number[] }
   readonly tallies: { arguments: { keys: readonly TallyKey[] }; answer: readonly number[] }
   readonly 'clear-tallies': { arguments: { keys: readonly TallyKey[] }; answer: null }
+  /** Counts; the answer is what all workers have counted, in the order of the keys. */
+  readonly 'add-usage': {
+    arguments: { keys: readonly { readonly key: string; readonly amounts: Amounts }[] }
+    answer: readonly Amounts[]
+  }
 }
 
 type CallOf<Operations> = {

@@ -9,6 +9,7 @@ import type { ToKeeper } from './keeper-protocol.ts'
 import { KeeperQueueStore } from './keeper-queue-store.ts'
 import { KeeperStateStore } from './keeper-state-store.ts'
 import { KeeperTallies } from './keeper-tallies.ts'
+import { KeeperUsage } from './keeper-usage.ts'
 import { StoreFault } from './queue-store.ts'
 
 /** Octets that may wait for the keeper; beyond it calls are rejected. */
@@ -98,6 +99,7 @@ class KeeperSocket {
       state: new KeeperStateStore(client, close),
       concurrency: new KeeperConcurrency(client),
       tallies: new KeeperTallies(client),
+      usage: new KeeperUsage(client),
       close,
     })
   }

@@ -5,6 +5,8 @@ import { LocalConcurrency } from '../state/concurrency.ts'
 import type { StateStore } from '../state/state-store.ts'
 import type { Tallies } from '../state/tallies.ts'
 import { LocalTallies } from '../state/tallies.ts'
+import type { UsageMeter } from '../state/usage.ts'
+import { LocalUsage } from '../state/usage.ts'
 import { KeeperClient } from './keeper-client.ts'
 import type { FromKeeper, KeeperSettings, ToKeeper } from './keeper-protocol.ts'
 import { KeeperQueueStore } from './keeper-queue-store.ts'
@@ -26,6 +28,8 @@ export interface Keeper {
   readonly concurrency: Concurrency
   /** What all workers of this keeper count together. */
   readonly tallies: Tallies
+  /** What client networks use up, counted by all workers of this keeper together. */
+  readonly usage: UsageMeter
   /** Finishes what was asked for and closes the databases. Later calls are rejected. */
   close(): Promise<void>
 }
@@ -71,6 +75,7 @@ export function startKeeper({ entry, directory, onDeath }: KeeperOptions): Promi
       // The only worker asks nobody.
       concurrency: new LocalConcurrency(),
       tallies: new LocalTallies(() => performance.now()),
+      usage: new LocalUsage(() => performance.now()),
       close,
     })
   })

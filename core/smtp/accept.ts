@@ -5,7 +5,7 @@ import { withoutFields } from '../mail/header-fields.ts'
 import { type StoredContent, storedSizeBytes } from '../mail/message.ts'
 import { receivedField } from '../mail/received.ts'
 import { reply } from '../mail/reply.ts'
-import type { Origin, Tag } from '../mail/session.ts'
+import type { Need, Origin, Tag } from '../mail/session.ts'
 import type { NewRecipient } from '../queue/queue-store.ts'
 import { type Accepted, noteAccepted } from './accepted.ts'
 import type { ClientSession } from './client-session.ts'
@@ -31,7 +31,7 @@ export async function accept(candidate: Candidate): Promise<ReplyStep> {
   const { client, transaction, message } = candidate
   const { domains, hooks } = client.policy
   const recipients = configuredRoutes(finalRecipients(candidate), domains)
-  const origin = originOf(client, transaction.snapshot().tags)
+  const origin = originOf(candidate, transaction.snapshot().tags)
   const { reversePath } = transaction
   const event = { origin, reversePath, recipients, message: { sizeBytes: message.sizeBytes } }
   const said = await hooks.ask('queue', event, null, client.record)
@@ -71,7 +71,7 @@ async function take(
       expiresAt: acceptedAt + Math.min(lifeMs, settings.queue.expireMs),
       reversePath: transaction.reversePath,
       stored,
-      origin: originOf(client, tags),
+      origin: originOf(candidate, tags),
       dsn: transaction.dsn,
       recipients: owed.map((recipient) => withDsn(candidate, recipient)),
     })
@@ -100,7 +100,14 @@ function storedContent(
   const recipient = transaction.recipients.size === 1 && only !== undefined ? only : null
   const { hostname } = client.policy.settings
   const { queueId } = incoming
-  const trace = receivedField({ session: client.facts, hostname, queueId, recipient, at })
+  const trace = receivedField({
+    session: client.facts,
+    hostname,
+    queueId,
+    recipient,
+    at,
+    isUtf8: transaction.needs.includes('SMTPUTF8'),
+  })
   const { content, header } = message
   const completion =
     client.facts.role === 'submission'
@@ -134,9 +141,18 @@ function finalActions({ client, transaction }: Candidate): readonly TakenAction[
   })
 }
 
-function originOf(client: ClientSession, tags: readonly Tag[]): Origin {
-  const { id, client: address, hello, tls, identity } = client.facts
-  return { kind: 'smtp', session: id, client: address, hello, tls, identity, tags }
+function originOf(candidate: Candidate, tags: readonly Tag[]): Origin {
+  const { id, client: address, hello, tls, identity } = candidate.client.facts
+  const needs = needsOf(candidate)
+  const facts = { kind: 'smtp', session: id, client: address, hello, tls, identity, tags } as const
+  return needs.length === 0 ? facts : { ...facts, needs }
+}
+
+/** Of SMTPUTF8 only what is left of it: addresses say themselves whether they need it. */
+function needsOf({ transaction, message }: Candidate): readonly Need[] {
+  const isNeeded = (need: Need): boolean =>
+    need !== 'SMTPUTF8' || message.header.some((octet) => octet > 0x7f)
+  return transaction.needs.filter(isNeeded)
 }
 
 function noRoute(client: ClientSession, lost: readonly string[]): ReplyStep {

@@ -8,6 +8,7 @@ import type { AuthMethod } from '../mail/hook-events.ts'
 import { reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, type Step, say } from './dialogue-port.ts'
+import { networkUsedUp } from './network-refusal.ts'
 import type { Verification } from './ports.ts'
 import { type CoreRefusal, refuse, refuseFor } from './refusal.ts'
 import { Exchange, methodNamed } from './sasl.ts'
@@ -134,6 +135,8 @@ function signedIn(
 }
 
 function wrong(client: ClientSession, method: AuthMethod): ReplyStep {
+  client.network.book('authFailures')
+  if (client.network.isPast('authFailures')) return networkUsedUp(client, 'auth', 'authFailures')
   const isLast = ++client.wrongCredentials >= MAX_WRONG
   const refusal = { hook: 'auth', reason: 'AUTH_WRONG', facts: { method } } as const
   return isLast
@@ -148,6 +151,7 @@ function wrong(client: ClientSession, method: AuthMethod): ReplyStep {
 }
 
 function refusedByPlugin(client: ClientSession, refusal: NonNullable<HookOutcome['refusal']>): ReplyStep {
+  if (refusal.code === 535) client.network.book('authFailures')
   const isLast = refusal.code === 535 && ++client.wrongCredentials >= MAX_WRONG
   return refuseFor(client, 'auth', isLast ? { ...refusal, code: 421, status: '4.7.0' } : refusal)
 }

@@ -2,12 +2,15 @@
 import type { HookRefusal, TakenAction } from '../hooks/runner.ts'
 import type { Client, Hello, ListenerRole, Session, TlsFacts } from '../mail/session.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
+import { TrustedNetworks } from './client-network.ts'
 import { SessionBudget } from './limits.ts'
 import type { MailTransaction } from './mail-transaction.ts'
+import { NetworkBudget } from './network-budget.ts'
 import type { Policy } from './policy.ts'
 import type { IncomingMessage } from './receive.ts'
 import type { Exchange } from './sasl.ts'
 import type { SmtpService } from './service.ts'
+import type { ListenerLimits, SmtpLimits } from './settings.ts'
 
 /** Where the conversation stands (RFC 5321 §4.1.4). */
 export type State =
@@ -38,6 +41,14 @@ export interface Listener {
   readonly address: string
   /** `implicit`: TLS from the first octet on (RFC 8314 §3). `starttls`: when the client asks (RFC 3207). */
   readonly tls: 'implicit' | 'starttls' | 'off'
+  /** Where it has limits of its own. */
+  readonly limits?: ListenerLimits
+  /** Networks of proxies: every connection begins with a PROXY header. Missing: there is no proxy. */
+  readonly proxy?: readonly string[]
+  /** Networks whose XCLIENT is believed; nobody's when missing. */
+  readonly xclient?: readonly string[]
+  /** Networks whose XFORWARD is taken down; nobody's when missing. */
+  readonly xforward?: readonly string[]
 }
 
 const NO_AFTERMATH: Aftermath = Object.freeze({ owed: null, actions: Object.freeze([]) })
@@ -45,7 +56,11 @@ const NO_AFTERMATH: Aftermath = Object.freeze({ owed: null, actions: Object.free
 export class ClientSession {
   readonly service: SmtpService
   readonly record: SessionRecord
-  readonly budget: SessionBudget
+  budget: SessionBudget
+  /** Who connected, which XCLIENT does not change: its address. */
+  readonly peer: string
+  /** Shared with every other connection of this client network. */
+  network: NetworkBudget
   readonly startedAt: number
   readonly listener: Listener
   state: State = { phase: 'greeted' }
@@ -69,12 +84,14 @@ export class ClientSession {
     const trusted = service.policy.trusted.has(client.address)
     const { role, address } = listener
     this.service = service
+    this.peer = client.address
     this.listener = listener
     this.record = records.open(id, client)
-    this.budget = new SessionBudget(service.policy.settings.limits, trusted)
+    this.budget = new SessionBudget(this.limits, trusted)
     this.startedAt = clock.monotonic()
     const unknown = { hello: null, tls: null, identity: null }
     this.#facts = { id, client, role, listener: address, trusted, ...unknown }
+    this.network = this.#networkBudget()
   }
 
   get id(): string {
@@ -89,6 +106,38 @@ export class ClientSession {
   /** What is in force for this client: what its transaction began with, or else what was reloaded last. */
   get policy(): Policy {
     return this.#pinned ?? this.service.policy
+  }
+
+  /** Whether who connected is in one of these networks; in none when they are missing. */
+  isPeerIn(networks: readonly string[] | undefined): boolean {
+    return networks !== undefined && new TrustedNetworks(networks).has(this.peer)
+  }
+
+  /** A proxy says who its client really is: from now on it is a new session in all but its id. */
+  becomes(client: Client, identity: string | null): void {
+    const trusted = this.service.policy.trusted.has(client.address)
+    this.#facts = { ...this.#facts, client, trusted, hello: null, identity }
+    this.budget = new SessionBudget(this.limits, trusted)
+    this.network = this.#networkBudget()
+    this.afterConnect = NO_AFTERMATH
+    this.afterHello = NO_AFTERMATH
+    this.afterAuth = NO_AFTERMATH.actions
+    this.wrongCredentials = 0
+    this.endTransaction()
+  }
+
+  #networkBudget(): NetworkBudget {
+    return new NetworkBudget({
+      meter: this.service.usage,
+      key: `${this.listener.address} ${this.#facts.client.network}`,
+      limits: () => (this.#facts.trusted ? null : (this.limits.network ?? null)),
+    })
+  }
+
+  /** Of this client: what is configured, and where its listener has limits of its own those. */
+  get limits(): SmtpLimits {
+    const { limits } = this.policy.settings
+    return this.listener.limits === undefined ? limits : withOwn(limits, this.listener.limits)
   }
 
   /** From here to `endTransaction` the policy stays, and its plugins stay loaded. */
@@ -159,4 +208,9 @@ export class ClientSession {
     this.#pinned = null
     if (!this.isGone) this.state = { phase: this.#facts.hello === null ? 'greeted' : 'ready' }
   }
+}
+
+function withOwn(limits: SmtpLimits, { network: ownNetwork, ...own }: ListenerLimits): SmtpLimits {
+  const { network } = limits
+  return { ...limits, ...own, ...(network ? { network: { ...network, ...ownNetwork } } : {}) }
 }

@@ -3,6 +3,8 @@ import { reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import type { Admission } from './connection-counts.ts'
 import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
+import { networkUsedUp } from './network-refusal.ts'
+import { overloaded } from './overload.ts'
 import { type CoreRefusal, refuse, refuseFor } from './refusal.ts'
 
 const UNCOUNTED: CoreRefusal = {
@@ -33,10 +35,20 @@ export async function connect(
 ): Promise<ReplyStep> {
   const admission = await known(client, asked)
   if (typeof admission !== 'string') return admission
-  const { settings, hooks } = client.policy
   if (client.service.isDraining)
-    return sayAndClose(reply(421, '4.3.2', `${settings.hostname} is about to stop`))
+    return sayAndClose(reply(421, '4.3.2', `${client.policy.settings.hostname} is about to stop`))
   if (admission !== 'admitted') return overLimit(client, admission)
+  const busy = overloaded(client, 'connect')
+  if (busy !== null) return busy
+  return greeting(client)
+}
+
+/** The greeting, once it is known who the client is; a refusal in its place. */
+export async function greeting(client: ClientSession): Promise<ReplyStep> {
+  await client.network.enter()
+  const { closed } = client.network
+  if (closed !== null) return networkUsedUp(client, 'connect', closed)
+  const { settings, hooks } = client.policy
   if (isPenalized(client)) return refuse(client, PENALIZED)
   const event = { session: client.facts }
   const { refusal, owed, actions } = await hooks.ask('connect', event, null, client.record)
@@ -70,6 +82,6 @@ function overLimit(client: ClientSession, limit: Exclude<Admission, 'admitted'>)
   const { network } = client.facts.client
   const text = limit === 'connections' ? 'Too many connections' : `Too many connections from ${network}`
   const reason = limit === 'connections' ? 'CONNECTIONS' : 'CONNECTIONS_PER_NETWORK'
-  const facts = { network, limit: client.policy.settings.limits[limit] }
+  const facts = { network, limit: client.limits[limit] }
   return refuse(client, { hook: 'connect', code: 421, status: '4.7.0', text, reason, facts, closes: true })
 }

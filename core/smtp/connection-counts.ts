@@ -20,10 +20,15 @@ export class ConnectionCounts {
   /**
    * Admits one more connection and counts it, or says why not. A trusted client has no limit of its own.
    *
+   * @param connectionsPerNetwork where it is not what is configured for all listeners
    * @throws StoreFault as a rejection when others cannot be counted: it is not admitted then
    */
-  enter(network: string, isTrusted: boolean): Admission | Promise<Admission> {
-    const { connections, connectionsPerNetwork } = this.limits
+  enter(
+    network: string,
+    isTrusted: boolean,
+    connectionsPerNetwork = this.limits.connectionsPerNetwork,
+  ): Admission | Promise<Admission> {
+    const { connections } = this.limits
     const full = this.#concurrency.acquire([
       { key: ALL, limit: connections },
       { key: ofNetwork(network), limit: isTrusted ? Infinity : connectionsPerNetwork },

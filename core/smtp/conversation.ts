@@ -3,6 +3,7 @@
  * and is the boundary at which faults and bugs become replies.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
 import type { Client, TlsFacts } from '../mail/session.ts'
@@ -19,7 +20,9 @@ import {
   type Violation,
 } from './dialogue-port.ts'
 import { MAX_COMMAND_BYTES, MAX_LINE_BYTES } from './line-limits.ts'
+import { networkUsedUp } from './network-refusal.ts'
 import { refuse } from './refusal.ts'
+import { tellOfViolation } from './security.ts'
 import type { SmtpService } from './service.ts'
 import { troubleOf } from './trouble.ts'
 import { findVerb, outOfOrder, type Verb } from './verbs.ts'
@@ -29,13 +32,20 @@ export class Conversation implements Dialogue {
   readonly #client: ClientSession
   readonly #service: SmtpService
   readonly #admission: Admission | Promise<Admission>
+  /** Where its connection is counted, whoever the client turns out to be. */
+  readonly #network: string
   /** Why we ended the connection; '' when the client did. */
   #ending = ''
 
   constructor(service: SmtpService, id: string, client: Client, listener: Listener) {
     this.#service = service
+    this.#network = client.network
     this.#client = new ClientSession(service, id, client, listener)
-    this.#admission = service.connections.enter(client.network, this.#client.facts.trusted)
+    this.#admission = service.connections.enter(
+      client.network,
+      this.#client.facts.trusted,
+      this.#client.limits.connectionsPerNetwork,
+    )
     // Said at the greeting, which a client that breaks off its TLS handshake does not live to hear.
     if (this.#admission instanceof Promise) this.#admission.catch(() => {})
     service.counters.sessions++
@@ -43,7 +53,8 @@ export class Conversation implements Dialogue {
 
   async greet(): Promise<ReplyStep> {
     try {
-      return this.#settled(await connect(this.#client, this.#admission))
+      const step = this.#settled(await connect(this.#client, this.#admission))
+      return (await this.#slowed(step, true)) as ReplyStep
     } catch (error) {
       return this.#failed('connect', error)
     }
@@ -57,9 +68,20 @@ export class Conversation implements Dialogue {
     const space = text.indexOf(' ')
     const name = (space < 0 ? text : text.slice(0, space)).toUpperCase()
     const verb = findVerb(name, text, this.#client)
-    if ('kind' in verb) return this.#counted(verb, 'connect')
+    if ('kind' in verb) return this.#slowed(this.#counted(verb, 'connect'), false)
     const argument = space < 0 ? '' : withoutSpaces(text.slice(space + 1))
-    return this.#run(verb, argument)
+    const step = this.#run(verb, argument)
+    if (step instanceof Promise) return step.then((later) => this.#slowed(later, verb.isIdle))
+    return this.#slowed(step, verb.isIdle)
+  }
+
+  /** A client that makes mistakes waits for what it hears of them, and for whatever `isAlways` is said slowly. */
+  #slowed(step: Step, isAlways: boolean): Step | Promise<Step> {
+    const { budget, network, limits } = this.#client
+    const { tarpitMs = 0 } = limits
+    if (tarpitMs === 0 || step.kind !== 'reply' || step.closes) return step
+    if (!isAlways && step.reply.code < 400) return step
+    return budget.isStrained || network.isStrained ? setTimeout(tarpitMs, step) : step
   }
 
   lineLimit(start: string): number {
@@ -75,6 +97,7 @@ export class Conversation implements Dialogue {
   violated(violation: Violation): Reply {
     this.#ending = violation
     this.#client.record.step('violation', { violation })
+    tellOfViolation(this.#client, violation)
     return VIOLATIONS[violation]
   }
 
@@ -116,7 +139,7 @@ export class Conversation implements Dialogue {
 
   /** Gives back what was taken, or is about to be: the answer may come later than the client's end. */
   #leave(): void {
-    const { network } = this.#client.facts.client
+    const network = this.#network
     const leave = (admission: Admission): void => {
       if (admission === 'admitted') this.#service.connections.leave(network)
     }
@@ -127,8 +150,12 @@ export class Conversation implements Dialogue {
 
   #run(verb: Verb, argument: string): Step | Promise<Step> {
     const client = this.#client
-    if (verb.isIdle && client.budget.idleCommand()) return this.#tooManyErrors(verb.hook)
-    const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client.state)
+    if (verb.isIdle) {
+      if (client.budget.idleCommand()) return this.#tooManyErrors(verb.hook)
+      client.network.book('junk')
+      if (client.network.isPast('junk')) return this.#settled(networkUsedUp(client, verb.hook, 'junk'))
+    }
+    const wrong = verb.argument === 'none' && argument !== '' ? NO_ARGUMENT : outOfOrder(verb, client)
     if (wrong !== null) return this.#counted(say(wrong), verb.hook)
     return this.#guarded(verb.hook, () => verb.run(client, argument))
   }
@@ -150,18 +177,22 @@ export class Conversation implements Dialogue {
   #counted(step: Step, hook: HookName): Step {
     if (step.kind === 'receive') return this.#receiving(step)
     if (step.kind === 'secure') return step
-    const isError = step.reply.code >= 500 && !step.closes
-    return isError && this.#client.budget.error() ? this.#tooManyErrors(hook) : this.#settled(step)
+    if (step.reply.code < 500 || step.closes) return this.#settled(step)
+    const { budget, network } = this.#client
+    if (budget.error()) return this.#tooManyErrors(hook)
+    network.book('errors')
+    return this.#settled(network.isPast('errors') ? networkUsedUp(this.#client, hook, 'errors') : step)
   }
 
   /** However the message ends, its transaction ends with it (RFC 5321 §4.1.1.4). */
   #receiving(step: ReceiveStep): ReceiveStep {
     const { receiver } = step
+    const replies = repliesToData(this.#client)
     const end = async (): Promise<ReplyStep> => {
       try {
-        return this.#counted(await receiver.end(), 'data') as ReplyStep
+        return repeated(this.#counted(await receiver.end(), 'data') as ReplyStep, replies)
       } catch (error) {
-        return this.#failed('data', error)
+        return repeated(this.#failed('data', error), replies)
       } finally {
         this.#client.endTransaction()
       }
@@ -174,7 +205,7 @@ export class Conversation implements Dialogue {
   }
 
   #tooManyErrors(hook: HookName): ReplyStep {
-    const facts = { limit: this.#client.policy.settings.limits.errorsPerSession }
+    const facts = { limit: this.#client.limits.errorsPerSession }
     const text = 'Too many errors'
     const reason = 'ERRORS_PER_SESSION'
     const refusal = { hook, code: 421, status: '4.7.0', text, reason, facts, closes: true }
@@ -216,4 +247,15 @@ function withoutSpaces(argument: string): string {
   while (start < end && argument[start] === ' ') start++
   while (end > start && (argument[end - 1] === ' ' || argument[end - 1] === '\t')) end--
   return start === 0 && end === argument.length ? argument : argument.slice(start, end)
+}
+
+/** How often the message is answered for: LMTP has a reply for each RCPT that was accepted (RFC 2033 §4.2). */
+function repliesToData({ listener, state }: ClientSession): number {
+  return listener.role === 'lmtp' && state.phase === 'message' ? state.incoming.transaction.accepted : 1
+}
+
+/** What ends the connection is said once. */
+function repeated(step: ReplyStep, times: number): ReplyStep {
+  if (times < 2 || step.closes) return step
+  return { ...step, reply: { ...step.reply, others: Array.from({ length: times - 1 }, () => step.reply) } }
 }

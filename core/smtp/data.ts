@@ -18,7 +18,7 @@ export function data(client: ClientSession): Step {
   const { transaction } = client.state
   if (transaction.recipients.size === 0)
     return say(
-      transaction.refused > 0
+      transaction.refused > 0 && client.listener.role !== 'lmtp'
         ? reply(554, '5.5.1', 'No valid recipients')
         : reply(503, '5.5.1', 'RCPT must come before DATA'),
     )
@@ -37,6 +37,8 @@ const decide: Decide = async (incoming, content) => {
   const { client, transaction } = incoming
   const { hooks } = client.policy
   const { readChunk } = client.service.parts
+  client.network.book('messages')
+  client.network.book('bytes', content.kind === 'inline' ? content.bytes.byteLength : content.sizeBytes)
   const message = await ReceivedMessage.open(content, readChunk)
   if (message === null) return refuse(client, HEADER_TOO_LONG)
   const hops = receivedHops(message.header)

@@ -2,11 +2,14 @@
 import { whyNotDomain } from '../mail/address.ts'
 import { AUTH_METHODS } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
+import type { Hello } from '../mail/session.ts'
 import { offersAuth } from './auth.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
 import { refuseFor } from './refusal.ts'
 import { offersStartTls } from './starttls.ts'
+import { offersXclient, XCLIENT_ATTRIBUTES } from './xclient.ts'
+import { offersXforward, XFORWARD_ATTRIBUTES } from './xforward.ts'
 
 export function helo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
   return introduce(client, 'HELO', argument)
@@ -16,11 +19,12 @@ export function ehlo(client: ClientSession, argument: string): ReplyStep | Promi
   return introduce(client, 'EHLO', argument)
 }
 
-function introduce(
-  client: ClientSession,
-  verb: 'HELO' | 'EHLO',
-  name: string,
-): ReplyStep | Promise<ReplyStep> {
+/** RFC 2033 §4.1: EHLO under another name. */
+export function lhlo(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
+  return introduce(client, 'LHLO', argument)
+}
+
+function introduce(client: ClientSession, verb: Hello['verb'], name: string): ReplyStep | Promise<ReplyStep> {
   if (name === '') return say(reply(501, '5.5.4', `${verb} needs the name of the client`))
   if (!isName(name)) return say(reply(501, '5.5.4', `${verb} needs a domain name or an address literal`))
   return ask(client, verb, name)
@@ -32,7 +36,7 @@ function isName(text: string): boolean {
 }
 
 /** After a refusal everything is as it was before the command (RFC 5321 §4.1.4). */
-async function ask(client: ClientSession, verb: 'HELO' | 'EHLO', name: string): Promise<ReplyStep> {
+async function ask(client: ClientSession, verb: Hello['verb'], name: string): Promise<ReplyStep> {
   const { hooks, settings } = client.policy
   const session = client.factsWith({ verb, name })
   const { refusal, owed, actions } = await hooks.ask('helo', { session }, null, client.record)
@@ -52,9 +56,21 @@ function offer(client: ClientSession): Reply {
     size,
     '8BITMIME',
     'DSN',
+    'SMTPUTF8',
+    limitsOffer(client),
+    ...(client.facts.tls === null ? [] : ['REQUIRETLS']),
     ...(offersStartTls(client) ? ['STARTTLS'] : []),
     ...(offersAuth(client) ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),
+    ...(offersXclient(client) ? [`XCLIENT ${XCLIENT_ATTRIBUTES.join(' ')}`] : []),
+    ...(offersXforward(client) ? [`XFORWARD ${XFORWARD_ATTRIBUTES.join(' ')}`] : []),
     'ENHANCEDSTATUSCODES',
   ]
   return { code: 250, status: null, lines }
+}
+
+/** RFC 9422: what a client need not find out by being refused. */
+function limitsOffer({ limits, facts }: ClientSession): string {
+  const messages = facts.trusted ? Number.POSITIVE_INFINITY : limits.messagesPerSession
+  const most = Number.isFinite(messages) ? ` MAILMAX=${messages}` : ''
+  return `LIMITS${most} RCPTMAX=${limits.recipientsPerMessage}`
 }

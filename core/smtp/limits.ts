@@ -21,6 +21,11 @@ export class SessionBudget {
     return ++this.#errors > this.#limits.errorsPerSession
   }
 
+  /** Whether half of the errors it may make are made: from then on replies to them are slow. */
+  get isStrained(): boolean {
+    return this.#errors > this.#limits.errorsPerSession / 2
+  }
+
   /** Books a command that carries no mail. Beyond the first hundred in a row each is an error. */
   idleCommand(): boolean {
     return ++this.#idleCommands > IDLE_COMMANDS && this.error()

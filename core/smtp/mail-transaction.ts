@@ -7,7 +7,7 @@ import {
   NO_DSN_ENVELOPE,
   NO_DSN_RECIPIENT,
 } from '../mail/dsn-parameters.ts'
-import type { Transaction } from '../mail/session.ts'
+import type { Need, Transaction } from '../mail/session.ts'
 
 export class MailTransaction {
   readonly number: number
@@ -15,18 +15,29 @@ export class MailTransaction {
   readonly declaredSize: number | null
   /** RET and ENVID. */
   readonly dsn: DsnEnvelope
+  /** What every server on its way has to be able to do. */
+  readonly needs: readonly Need[]
   readonly #dsnOf = new Map<string, DsnRecipient>()
   readonly #recipients = new Set<string>()
   readonly #actions: TakenAction[] = []
   #snapshot: Transaction | null = null
+  /** RCPT commands accepted, those that name a recipient again among them. */
+  accepted = 0
   /** Recipients refused, for any reason. */
   refused = 0
 
-  constructor(number: number, reversePath: string, declaredSize: number | null, dsn = NO_DSN_ENVELOPE) {
+  constructor(
+    number: number,
+    reversePath: string,
+    declaredSize: number | null,
+    dsn = NO_DSN_ENVELOPE,
+    needs: readonly Need[] = [],
+  ) {
     this.number = number
     this.reversePath = reversePath
     this.declaredSize = declaredSize
     this.dsn = dsn
+    this.needs = needs
   }
 
   get recipients(): ReadonlySet<string> {

@@ -1,9 +1,9 @@
 /** Arguments of MAIL and RCPT: a path and ESMTP parameters (RFC 5321 §4.1.1.2, §4.1.1.3, §4.1.2). */
-import { type Address, parsePath } from '../mail/address.ts'
+import { type Address, isAscii, parsePath } from '../mail/address.ts'
 
 export type PathArgument =
   | { readonly ok: true; readonly address: Address | null; readonly parameters: readonly Parameter[] }
-  /** `non-ascii`: an address that needs SMTPUTF8 (RFC 6531), which is not offered. */
+  /** `non-ascii`: an address that needs SMTPUTF8 (RFC 6531 §3.4), which was not asked for. */
   | { readonly ok: false; readonly problem: 'syntax' | 'non-ascii' | 'parameter'; readonly reason: string }
 
 export interface Parameter {
@@ -19,18 +19,38 @@ const NO_PARAMETERS: readonly Parameter[] = Object.freeze([])
 /**
  * Reads `FROM:<path> parameters`. Spaces behind the colon are against RFC 5321 §3.3 and common, so they pass.
  *
- * @param prefix `FROM:` or `TO:`
+ * @param argument one character an octet
+ * @param prefix   `FROM:` or `TO:`
+ * @param isUtf8   whether SMTPUTF8 was asked for before; null: whether it is one of these parameters
  */
-export function parsePathArgument(argument: string, prefix: string): PathArgument {
+export function parsePathArgument(argument: string, prefix: string, isUtf8: boolean | null): PathArgument {
   if (argument.slice(0, prefix.length).toUpperCase() !== prefix) return bad('syntax', `${prefix} is missing`)
-  // oxlint-disable-next-line no-control-regex
-  if (/[^\x00-\x7f]/.test(argument)) return bad('non-ascii', 'the address is not US-ASCII')
-  const path = parsePath(argument.slice(prefix.length).replace(/^ +/, ''))
-  if (!path.ok) return bad('syntax', path.reason)
+  if (isUtf8 === false && !isAscii(argument)) return bad('non-ascii', 'the address is not US-ASCII')
+  const text = decoded(argument.slice(prefix.length).replace(/^ +/, ''))
+  if (text === null) return bad('syntax', 'it is not UTF-8')
+  const path = parsePath(text)
+  if (!path.ok) return bad(isAscii(text) || asksForUtf8(text) ? 'syntax' : 'non-ascii', path.reason)
   const { address, rest } = path
-  if (rest === '') return { ok: true, address, parameters: NO_PARAMETERS }
-  const parameters = parseParameters(rest)
-  return typeof parameters === 'string' ? bad('parameter', parameters) : { ok: true, address, parameters }
+  const parameters = rest === '' ? NO_PARAMETERS : parseParameters(rest)
+  if (typeof parameters === 'string') return bad('parameter', parameters)
+  const isAsked = isUtf8 ?? parameters.some(({ keyword }) => keyword === 'SMTPUTF8')
+  if (!isAsked && !isAscii(argument)) return bad('non-ascii', 'the address is not US-ASCII')
+  return { ok: true, address, parameters }
+}
+
+/** The octets as UTF-8; null when they are not. */
+function decoded(text: string): string | null {
+  if (isAscii(text)) return text
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(text, 'latin1'))
+  } catch {
+    return null
+  }
+}
+
+/** Whether the parameter is there, where the path before it cannot be read. */
+function asksForUtf8(text: string): boolean {
+  return /> (?:.* )?SMTPUTF8(?: |$)/i.test(text)
 }
 
 /** A string is the reason why the parameters are none. */

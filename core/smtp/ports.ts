@@ -5,8 +5,11 @@ import type { Content } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
+import type { SecurityLog } from '../observe/security-log.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
 import type { Concurrency } from '../state/concurrency.ts'
+import type { UsageMeter } from '../state/usage.ts'
+import type { Load } from './load.ts'
 import type { PolicyParts } from './policy.ts'
 
 /** Whoever takes over what we promised a client. */
@@ -92,6 +95,12 @@ export interface SmtpParts {
   readonly sessionEnded: (session: string) => void
   /** What counts connections; without it only those of this process count. */
   readonly concurrency?: Concurrency
+  /** What counts the usage of client networks; without it only that of this process counts. */
+  readonly usage?: UsageMeter
+  /** Told of what clients do that nobody does by accident; nobody is without it. */
+  readonly security?: Pick<SecurityLog, 'tell'>
+  /** Whether there is too much to do; without it there never is. */
+  readonly load?: Load
   readonly clock: Clock
   readonly log: Log
 }

@@ -5,6 +5,7 @@ import type { HookName } from '../mail/hook-events.ts'
 import { reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say, sayAndClose } from './dialogue-port.ts'
+import { tellOfRefusal } from './security.ts'
 
 /** A refusal of the core's own. */
 export interface CoreRefusal {
@@ -26,6 +27,7 @@ const MAX_TEXT = 400
 export function refuse(client: ClientSession, refusal: CoreRefusal): ReplyStep {
   const { hook, code, status, text, reason, facts = {}, closes = false } = refusal
   const reference = client.record.refused(hook, status, text, reason, facts)
+  tellOfRefusal(client, reason)
   return told(client, hook, { plugin: 'core', code, status, text, reference, disconnect: closes }, facts)
 }
 

@@ -27,6 +27,7 @@ import type {
 import { Parser } from './parser.ts'
 import type { PolicyParts } from './policy.ts'
 import type { SmtpParts } from './ports.ts'
+import { throughProxy } from './proxy-header.ts'
 import { SmtpService } from './service.ts'
 import { secureSocket } from './tls-socket.ts'
 
@@ -61,7 +62,15 @@ export class SmtpServer {
     if (listener.tls !== 'off' && this.#service.policy.tls === null)
       throw new Error(`no certificate for ${listener.address}`)
     this.#listeners.push(listener)
-    server.on('connection', (socket) => this.#converse(socket, listener))
+    const { proxy } = listener
+    const { log } = this.#service.parts
+    server.on('connection', (socket) => {
+      if (proxy === undefined) this.#converse(socket, listener, socket.remoteAddress, socket.remotePort)
+      else
+        throughProxy(socket, proxy, log, ({ address, port }) =>
+          this.#converse(socket, listener, address, port),
+        )
+    })
   }
 
   /** Another policy is in force: for whatever begins from now on. */
@@ -91,16 +100,15 @@ export class SmtpServer {
     return this.#closed.promise
   }
 
-  #converse(socket: Socket, listener: Listener): void {
-    const { remoteAddress, remotePort } = socket
-    if (remoteAddress === undefined || remotePort === undefined) {
+  #converse(socket: Socket, listener: Listener, address?: string, port?: number): void {
+    if (address === undefined || port === undefined) {
       // Gone between the kernel's accept and ours.
       socket.on('error', ignore)
       socket.destroy()
       return
     }
     const id = newSessionId()
-    const dialogue = new Conversation(this.#service, id, clientOf(remoteAddress, remotePort), listener)
+    const dialogue = new Conversation(this.#service, id, clientOf(address, port), listener)
     const connection = this.#engine.connect(socket, {
       id,
       dialogue,

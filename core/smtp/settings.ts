@@ -26,4 +26,33 @@ export interface SmtpLimits {
   readonly messagesPerSession: number
   readonly errorsPerSession: number
   readonly idleMs: number
+  /** How long a client that makes mistakes waits for replies; not at all when missing. */
+  readonly tarpitMs?: number
+  /** Of one client network at one listener; no limits when missing. */
+  readonly network?: NetworkLimits | null
+  /** Octets a worker may have in memory before it sends clients away. */
+  readonly memoryBytes?: number
 }
+
+/** What is counted of a client network, in ten minutes. */
+export const NETWORK_KINDS = [
+  'connections',
+  'messages',
+  'recipients',
+  'bytes',
+  'errors',
+  'junk',
+  'unknownRecipients',
+  'authFailures',
+] as const
+export type NetworkKind = (typeof NETWORK_KINDS)[number]
+
+export type NetworkLimits = Readonly<Record<NetworkKind, number>>
+
+/** What a listener may have otherwise than the rest. */
+export type ListenerLimits = Partial<
+  Pick<
+    SmtpLimits,
+    'connectionsPerNetwork' | 'recipientsPerMessage' | 'messagesPerSession' | 'errorsPerSession'
+  >
+> & { readonly network?: Partial<NetworkLimits> }

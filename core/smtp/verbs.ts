@@ -2,17 +2,19 @@
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
 import { auth, mayAuthenticate, offersAuth } from './auth.ts'
-import type { ClientSession, State } from './client-session.ts'
+import type { ClientSession } from './client-session.ts'
 import { data } from './data.ts'
 import { type Step, say, sayAndClose } from './dialogue-port.ts'
-import { ehlo, helo } from './helo.ts'
+import { ehlo, helo, lhlo } from './helo.ts'
 import { mail } from './mail.ts'
 import { rcpt } from './rcpt.ts'
 import { mayStartTls, offersStartTls, startTls } from './starttls.ts'
+import { mayXclient, offersXclient, xclient } from './xclient.ts'
+import { mayXforward, offersXforward, xforward } from './xforward.ts'
 
 export interface Verb {
-  /** `ready`: HELO was given and no transaction is open. `transaction`: MAIL was accepted. */
-  readonly needs: 'nothing' | 'ready' | 'transaction'
+  /** `no-transaction`: none is open. `ready`: HELO was given, too. `transaction`: MAIL was accepted. */
+  readonly needs: 'nothing' | 'no-transaction' | 'ready' | 'transaction'
   readonly argument: 'none' | 'any'
   /** Carries no mail: only so many of them in a row. */
   readonly isIdle: boolean
@@ -28,12 +30,13 @@ export interface Verb {
 
 const always = { isAvailable: () => true, isOffered: () => true }
 const idle = { ...always, needs: 'nothing', argument: 'any', isIdle: true, hook: 'connect' } as const
-const hello = { ...idle, hook: 'helo' } as const
+const hello = { ...idle, hook: 'helo', isAvailable: isSmtp, isOffered: isSmtp } as const
 const step = { ...always, argument: 'any', isIdle: false } as const
 
 const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['HELO', { ...hello, run: helo }],
   ['EHLO', { ...hello, run: ehlo }],
+  ['LHLO', { ...hello, isAvailable: isLmtp, isOffered: isLmtp, run: lhlo }],
   [
     'STARTTLS',
     {
@@ -60,6 +63,28 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['MAIL', { ...step, needs: 'ready', hook: 'mail', run: mail }],
   ['RCPT', { ...step, needs: 'transaction', hook: 'rcpt', run: rcpt }],
   ['DATA', { ...step, needs: 'transaction', argument: 'none', hook: 'data', run: data }],
+  [
+    'XCLIENT',
+    {
+      ...step,
+      needs: 'no-transaction',
+      hook: 'connect',
+      isAvailable: mayXclient,
+      isOffered: offersXclient,
+      run: xclient,
+    },
+  ],
+  [
+    'XFORWARD',
+    {
+      ...step,
+      needs: 'ready',
+      hook: 'mail',
+      isAvailable: mayXforward,
+      isOffered: offersXforward,
+      run: xforward,
+    },
+  ],
   ['RSET', { ...idle, argument: 'none', run: rset }],
   ['NOOP', { ...idle, run: () => NOOP }],
   ['VRFY', { ...idle, run: vrfy }],
@@ -68,9 +93,7 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
 ])
 
 /** Verbs that exist elsewhere and not here, so that nobody takes them for typing errors (RFC 5321 §4.2.4). */
-const NOT_IMPLEMENTED: ReadonlySet<string> = new Set(
-  'BDAT BURL ETRN EXPN LHLO SAML SEND SOML TURN XCLIENT XFORWARD'.split(' '),
-)
+const NOT_IMPLEMENTED: ReadonlySet<string> = new Set('BDAT BURL ETRN EXPN SAML SEND SOML TURN'.split(' '))
 
 const NOOP = say(reply(250, '2.0.0', 'OK'))
 const RESET = say(reply(250, '2.0.0', 'Reset'))
@@ -87,12 +110,24 @@ export function findVerb(name: string, line: string, client: ClientSession): Ver
 }
 
 /** Why this verb cannot come now (RFC 5321 §4.1.4), null when it can. */
-export function outOfOrder({ needs }: Verb, { phase }: State): Reply | null {
+export function outOfOrder({ needs }: Verb, { state, listener }: ClientSession): Reply | null {
+  const { phase } = state
+  const hello = listener.role === 'lmtp' ? 'LHLO' : 'HELO or EHLO'
   if (needs === 'nothing') return null
-  if (phase === 'greeted') return reply(503, '5.5.1', 'HELO or EHLO must come first')
-  if (needs === 'ready')
-    return phase === 'ready' ? null : reply(503, '5.5.1', 'A transaction is open already')
+  const isIdle = phase === 'greeted' || phase === 'ready'
+  if (needs !== 'no-transaction' && phase === 'greeted')
+    return reply(503, '5.5.1', `${hello} must come first`)
+  if (needs !== 'transaction') return isIdle ? null : reply(503, '5.5.1', 'A transaction is open already')
   return phase === 'transaction' ? null : reply(503, '5.5.1', 'MAIL must come first')
+}
+
+/** On an LMTP listener neither HELO nor EHLO is answered positively (RFC 2033 §4.1). */
+function isLmtp({ listener }: ClientSession): boolean {
+  return listener.role === 'lmtp'
+}
+
+function isSmtp(client: ClientSession): boolean {
+  return !isLmtp(client)
 }
 
 function rset(client: ClientSession): Step {

@@ -18,7 +18,7 @@ import type { Facts, RefusalKind } from '../../core/mail/answer.ts'
 import type { HookEvents } from '../../core/mail/hook-events.ts'
 import type { HeaderField } from '../../core/mail/message.ts'
 import type { LiteralFound, MessageParts } from '../../core/mail/message-parts.ts'
-import type { Dns, Hash, Http, Notes, PluginMetrics, Timer } from './tools.ts'
+import type { Dns, Hash, Http, Notes, PluginMetrics, Tcp, Timer } from './tools.ts'
 
 export type { Facts } from '../../core/mail/answer.ts'
 export type * from '../../core/mail/hook-events.ts'
@@ -207,6 +207,7 @@ export interface Tools {
   readonly lookup: Lookup
   readonly dns: Dns
   readonly http: Http
+  readonly tcp: Tcp
   readonly timer: Timer
   readonly hash: Hash
   readonly metrics: PluginMetrics
@@ -264,6 +265,8 @@ export interface Permissions {
   }
   /** Origins such as `https://api.example.test`, without a path. */
   readonly http?: readonly string[]
+  /** Services such as `clamd.example.test:3310`, each `host:port`. */
+  readonly tcp?: readonly string[]
   /** Names of plugins whose notes it reads. */
   readonly notes?: readonly string[]
   /** Critical: names of secrets it may have put into requests. */

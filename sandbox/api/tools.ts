@@ -48,6 +48,43 @@ export interface Http {
   fetch(url: string, options?: HttpOptions): Promise<HttpAnswer>
 }
 
+/** What is sent over TCP. */
+export type TcpPiece =
+  /** Text, sent as UTF-8. */
+  | string
+  /** One character an octet, U+0000 to U+00FF. */
+  | { readonly octets: string }
+  /** `message` of the event `data`, sent as received (`headers.read` and `body.read`). */
+  | { readonly sizeBytes: number }
+  /** The same in pieces, each behind its length in four octets, a length of 0 at the end: INSTREAM of clamd. */
+  | { readonly framed: { readonly sizeBytes: number } }
+
+export interface TcpOptions {
+  /** The answer ends before this text of 1 to 64 octets, one character an octet; left out: where the server closes. */
+  readonly until?: string
+  /** Whether the server is told that nothing follows (half-close); false when left out. */
+  readonly end?: boolean
+  /** The answer is told as one character an octet instead of UTF-8. */
+  readonly octets?: boolean
+  /** Octets of the longest answer, `until` included: 1 to 32 768, which is meant when it is left out. */
+  readonly maxBytes?: number
+  /** 1 to the time the plugin has; 5 000 when left out. */
+  readonly timeoutMs?: number
+}
+
+/** Services of the permission `tcp` that speak a protocol of their own: one question, one answer, one connection. */
+export interface Tcp {
+  /**
+   * Connects, sends, reads one answer, closes. No connection, no answer in time, one that is cut off or too long rejects
+   * (`Unavailable`). Only to addresses on the Internet, unless an administrator granted the target.
+   *
+   * @param target `host:port` as in the permission, a name in small letters; an IPv6 address in brackets
+   * @param sent at most 32 pieces and 65 536 octets beside the message
+   * @returns the answer without `until`
+   */
+  exchange(target: string, sent: TcpPiece | readonly TcpPiece[], options?: TcpOptions): Promise<string>
+}
+
 export interface Timer {
   /** Waits; 0 to less than the time the plugin has at this hook. */
   sleep(ms: number): Promise<void>

@@ -18,6 +18,7 @@ import { metricsEffects } from './metrics.ts'
 import { notesEffects, type SessionNotes } from './notes.ts'
 import type { PluginCounters } from './plugin-counters.ts'
 import { Secrets } from './secrets.ts'
+import { type TcpDoor, tcpEffects } from './tcp.ts'
 import { type Sleep, timerEffects } from './timer.ts'
 
 /** What the capabilities are made of. */
@@ -28,6 +29,7 @@ export interface BrokerParts {
   readonly contents: MessageContents | null
   readonly resolver: NameLookups
   readonly http: HttpDoor
+  readonly tcp: TcpDoor
   readonly sleep: Sleep
   /** Values by name. */
   readonly secrets: Readonly<Record<string, string>>
@@ -54,7 +56,7 @@ export class Broker {
   readonly #toldAt = new Map<string, number>()
 
   constructor(parts: BrokerParts) {
-    const { state, tables, contents, resolver, http, sleep, notes, counters, clock, random } = parts
+    const { state, tables, contents, resolver, http, tcp, sleep, notes, counters, clock, random } = parts
     const secrets = new Secrets(parts.secrets)
     this.#parts = parts
     this.#effects = new Map([
@@ -64,6 +66,7 @@ export class Broker {
       ...messageEffects(contents),
       ...dnsEffects(resolver),
       ...httpEffects({ door: http, resolver, secrets, random }),
+      ...tcpEffects({ door: tcp, resolver, random }),
       ...timerEffects(sleep),
       ...hashEffects(secrets),
       ...metricsEffects(counters),

@@ -4,6 +4,8 @@
  */
 
 const MAX_DEPTH = 8
+/** Of a list in a sentence. */
+const MOST_SHOWN = 20
 const KNOWN_KEYS = new Set([
   'type',
   'properties',
@@ -141,7 +143,10 @@ function shown(value: unknown): string {
 }
 
 function list(values: readonly unknown[]): string {
-  return values.length === 0 ? 'none' : values.map((value) => shown(value)).join(', ')
+  if (values.length === 0) return 'none'
+  const rest = values.length - MOST_SHOWN
+  const some = values.slice(0, MOST_SHOWN).map((value) => shown(value))
+  return `${some.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
 function article(type: string): string {

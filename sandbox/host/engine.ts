@@ -43,6 +43,31 @@ const ENTRY_POINTS = [
 ] as const
 type EntryPoint = (typeof ENTRY_POINTS)[number]
 
+/** An isolate in which nothing has run but the prelude. */
+interface EmptyIsolate {
+  readonly isolate: ivm.Isolate
+  readonly context: ivm.Context
+  readonly entry: Record<EntryPoint, ivm.Reference>
+}
+
+/** What `prepareIsolates` made and no plugin has taken. */
+const prepared: (EmptyIsolate & { readonly prelude: string; readonly memoryMb: number })[] = []
+
+/**
+ * The prelude compiled, for every isolate of this process after the first. It
+ * was made here of a text of the gateway's, and no plugin can reach it. (A snapshot of V8's would save more, but it
+ * brings back what the prelude takes away, and ends the process where the prelude locks a property.)
+ */
+let compiledPrelude: { readonly prelude: string; readonly code: ivm.ExternalCopy<ArrayBuffer> } | null = null
+
+/** Makes isolates for plugins that are still to come. @throws IsolateFault */
+export function prepareIsolates(count: number, prelude: string, memoryMb: number): void {
+  while (prepared.length < count) {
+    const empty = emptyIsolate(prelude, memoryMb)
+    prepared.push({ ...empty, prelude, memoryMb })
+  }
+}
+
 /** One plugin in its isolate. Every method throws IsolateFault and nothing else. */
 export class PluginIsolate {
   readonly #isolate: ivm.Isolate
@@ -54,11 +79,10 @@ export class PluginIsolate {
   /** Loads and evaluates the plugin. */
   constructor({ file, code, api, prelude, memoryMb, sliceMs }: IsolateSource) {
     this.#slice = { timeout: sliceMs }
-    this.#isolate = new ivm.Isolate({ memoryLimit: memoryMb })
+    const { isolate, context, entry } = takePrepared(prelude, memoryMb) ?? emptyIsolate(prelude, memoryMb)
+    this.#isolate = isolate
+    this.#entry = entry
     try {
-      const context = this.#isolate.createContextSync()
-      context.evalSync(prelude, { filename: 'postern:prelude', timeout: EVALUATE_MS })
-      this.#entry = takeEntryPoints(context)
       const plugin = evaluatePlugin(this.#isolate, context, file, code, api)
       const definition = plugin.namespace.getSync('default', { reference: true })
       this.#entry.__install.applySync(undefined, [definition.derefInto()], { timeout: MANIFEST_MS })
@@ -97,6 +121,12 @@ export class PluginIsolate {
     return textOf(this.#enter('__drain', [threw]))
   }
 
+  /** What it holds in memory, buffers included, in octets. */
+  heapBytes(): number {
+    const { used_heap_size: heap, externally_allocated_size: buffers } = this.#isolate.getHeapStatisticsSync()
+    return heap + buffers
+  }
+
   dispose(): void {
     if (!this.#isolate.isDisposed) this.#isolate.dispose()
   }
@@ -113,6 +143,35 @@ export class PluginIsolate {
 /** What the prelude returns where it returns text. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** @throws IsolateFault */
+function emptyIsolate(prelude: string, memoryMb: number): EmptyIsolate {
+  const isolate = new ivm.Isolate({ memoryLimit: memoryMb })
+  try {
+    const context = isolate.createContextSync()
+    compilePrelude(isolate, prelude).runSync(context, { timeout: EVALUATE_MS })
+    return { isolate, context, entry: takeEntryPoints(context) }
+  } catch (error) {
+    if (!isolate.isDisposed) isolate.dispose()
+    throw isolateFault(error)
+  }
+}
+
+function takePrepared(prelude: string, memoryMb: number): EmptyIsolate | null {
+  const at = prepared.findIndex((one) => one.prelude === prelude && one.memoryMb === memoryMb)
+  return at < 0 ? null : (prepared.splice(at, 1)[0] ?? null)
+}
+
+function compilePrelude(isolate: ivm.Isolate, prelude: string): ivm.Script {
+  const filename = 'postern:prelude'
+  if (compiledPrelude?.prelude === prelude)
+    return isolate.compileScriptSync(prelude, { filename, cachedData: compiledPrelude.code })
+  const script: ivm.Script & { readonly cachedData?: ivm.ExternalCopy<ArrayBuffer> } =
+    isolate.compileScriptSync(prelude, { filename, produceCachedData: true })
+  // Not there when V8 gave none: then the next isolate compiles it again.
+  compiledPrelude = script.cachedData === undefined ? null : { prelude, code: script.cachedData }
+  return script
 }
 
 /** The prelude's functions, out of reach for the plugin from here on. */

@@ -10,11 +10,12 @@ import {
   type AskHead,
   type EffectResult,
   type LoadRequest,
+  type PrepareRequest,
   TO_HOST,
   TO_WORKER,
 } from '../protocol/messages.ts'
 import { Chains } from './chain.ts'
-import { IsolateFault } from './engine.ts'
+import { IsolateFault, prepareIsolates } from './engine.ts'
 
 const WIRE = 3
 const BREADCRUMB = 4
@@ -24,7 +25,10 @@ const SPEAK_EVERY_MS = 20
 const wire = new Socket({ fd: WIRE, readable: true, writable: true })
 const reader = new FrameReader()
 const batch = new FrameBatch()
-const breadcrumb = Buffer.alloc(8)
+/** Plugin and call; little-endian like every machine Node runs on. */
+const breadcrumb = new Uint32Array(2)
+/** Frames read, and those whose work is done: while there is a difference the worker must not stop watching. */
+let taken = 0
 let dealtWith = 0
 let spokeAt = 0
 
@@ -34,11 +38,10 @@ const chains = new Chains({
     batch.add(TO_WORKER.effect, call, JSON.stringify([effect, plugin, method, args])),
   log: (call, plugin, level, text, fields) =>
     batch.add(TO_WORKER.log, call, JSON.stringify([plugin, level, text, fields])),
-  entering: (plugin, call) => {
-    // One stay after the other may be within its time and all of them together not: the worker hears from us between.
-    if (performance.now() - spokeAt > SPEAK_EVERY_MS) speak()
-    leaveBreadcrumb(plugin, call)
-  },
+  entering: leaveBreadcrumb,
+  // One stay after the other may be within its time and all of them together not: the worker hears from us between.
+  isOverdue: (now) => now - spokeAt > SPEAK_EVERY_MS,
+  speak,
 })
 
 // The parent decides when this process ends; a terminal's Ctrl-C reaches the whole group.
@@ -49,9 +52,11 @@ process.on('SIGHUP', () => {})
 wire.on('data', (chunk: Buffer) => {
   for (const frame of reader.push(chunk)) {
     obey(frame)
-    dealtWith = (dealtWith + 1) >>> 0
-    if (performance.now() - spokeAt > SPEAK_EVERY_MS) speak()
+    taken = (taken + 1) >>> 0
+    if (frame.type === TO_HOST.load) speak()
   }
+  chains.work()
+  dealtWith = taken
   leaveBreadcrumb(0, 0)
   speak()
 })
@@ -67,6 +72,7 @@ function obey({ type, id, payload }: Frame): void {
   if (type === TO_HOST.result) return settle(id, payload)
   if (type === TO_HOST.cancel) return chains.cancel(id)
   if (type === TO_HOST.load) return load(id, payload)
+  if (type === TO_HOST.prepare) return prepare(payload)
   throw new Error(`unknown frame type ${type}`)
 }
 
@@ -79,13 +85,23 @@ function ask(call: number, payload: string): void {
 
 function settle(call: number, payload: string): void {
   const [effect, plugin, ok, value] = JSON.parse(payload) as EffectResult
-  chains.settle(call, plugin, effect, ok, value)
+  chains.settle(call, plugin, { effect, ok, json: JSON.stringify(value) ?? '' })
+}
+
+function prepare(payload: string): void {
+  const { isolates, prelude, memoryMb } = JSON.parse(payload) as PrepareRequest
+  try {
+    prepareIsolates(isolates, prelude, memoryMb)
+  } catch (error) {
+    // Too slow just now, or too little memory: a plugin that finds none makes its own.
+    if (!(error instanceof IsolateFault)) throw error
+  }
 }
 
 function load(plugin: number, payload: string): void {
   try {
-    const manifest = chains.load(plugin, JSON.parse(payload) as LoadRequest)
-    batch.add(TO_WORKER.loaded, plugin, JSON.stringify({ manifest }))
+    const loaded = chains.load(plugin, JSON.parse(payload) as LoadRequest)
+    batch.add(TO_WORKER.loaded, plugin, JSON.stringify(loaded))
   } catch (error) {
     const { message } = error as Error
     const kind = error instanceof IsolateFault ? error.kind : 'configuration'
@@ -101,7 +117,7 @@ function speak(): void {
 }
 
 function leaveBreadcrumb(plugin: number, call: number): void {
-  breadcrumb.writeUInt32LE(plugin, 0)
-  breadcrumb.writeUInt32LE(call, 4)
+  breadcrumb[0] = plugin
+  breadcrumb[1] = call
   writeSync(BREADCRUMB, breadcrumb, 0, 8, 0)
 }

@@ -132,7 +132,8 @@
 
   // What would be stored or sent must not be cut without a word.
   const whole = (value, limit) => {
-    const out = text(value, limit + 1)
+    // A long text is not even looked at: putting its pieces together takes longer than there is time.
+    const out = typeof value === 'string' ? value : text(value, limit + 1)
     if (out.length > limit) throw new RangeErrorClass(`a text of more than ${limit} characters`)
     return out
   }
@@ -215,6 +216,13 @@
       const call = this.#call
       return { fetch: (url, options) => effect(call, 'http.fetch', [whole(url, 4000), requestOf(options)]) }
     }
+    get tcp() {
+      const call = this.#call
+      return {
+        exchange: (target, sent, options) =>
+          effect(call, 'tcp.exchange', [whole(target, 300), sent ?? null, options ?? null]),
+      }
+    }
     get timer() {
       const call = this.#call
       return { sleep: (ms) => effect(call, 'timer.sleep', [ms]) }
@@ -247,7 +255,12 @@
       return {
         get: (key, options) => effect(call, 'notes.get', [whole(key, 100), options?.plugin ?? null]),
         set: (key, value, options) =>
-          effect(call, 'notes.set', [whole(key, 100), value ?? null, options?.session === true]),
+          effect(call, 'notes.set', [
+            whole(key, 100),
+            // Texts of many megabytes take longer to be written down than there is time.
+            typeof value === 'string' ? whole(value, 65_536) : (value ?? null),
+            options?.session === true,
+          ]),
       }
     }
     get headers() {

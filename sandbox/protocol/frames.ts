@@ -16,6 +16,10 @@ export const MAX_FRAME_BYTES = 4 * 1024 * 1024
 const LENGTH_BYTES = 4
 const HEAD_BYTES = 5
 
+/** Batches are written here first and copied, so that nobody allocates for the worst case. */
+const SCRATCH_BYTES = 256 * 1024
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+
 /** Collects frames and hands them over as one buffer. */
 export class FrameBatch {
   #frames: Frame[] = []
@@ -33,7 +37,7 @@ export class FrameBatch {
 
   /** The bytes of every frame added since the last call. */
   take(): Buffer {
-    const out = Buffer.allocUnsafe(this.#bytes)
+    const out = this.#bytes <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(this.#bytes)
     let offset = 0
     for (const { type, id, payload } of this.#frames) {
       const written = out.write(payload, offset + LENGTH_BYTES + HEAD_BYTES, 'utf8')
@@ -44,7 +48,8 @@ export class FrameBatch {
     }
     this.#frames = []
     this.#bytes = 0
-    return out.subarray(0, offset)
+    const written = out.subarray(0, offset)
+    return out === scratch ? Buffer.from(written) : written
   }
 }
 

@@ -14,6 +14,8 @@ export const TO_HOST = {
   result: 3,
   /** id: call. The call is over for the worker; an answer would be ignored. */
   cancel: 4,
+  /** id: 0. Payload: JSON PrepareRequest. Nothing is answered. */
+  prepare: 5,
 } as const
 
 /** Plughost to worker. */
@@ -49,9 +51,18 @@ export interface LoadRequest {
   readonly sliceMs: number
 }
 
+/** Isolates to be made ahead, with nothing in them but the prelude. */
+export interface PrepareRequest {
+  readonly isolates: number
+  readonly prelude: string
+  readonly memoryMb: number
+}
+
 export interface LoadedReport {
   /** What the plugin declares, unchecked. */
   readonly manifest: unknown
+  /** What its isolate holds in memory, in octets. */
+  readonly heapBytes: number
 }
 
 export interface FaultReport {
@@ -68,6 +79,8 @@ export interface AskHead {
   readonly now: number
   /** Seed of the plugin's Math.random. */
   readonly seed: number
+  /** Plughosts died of late: before each stay it is written down which call it is for, not only before a row of them. */
+  readonly watched?: true
 }
 
 /** `[plugin, kind, cpuMicros, wallMicros, body]`; kind 0 no opinion, 1 answer, 2 fault, 3 lost with its isolate, not to blame. */

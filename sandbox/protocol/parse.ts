@@ -13,7 +13,12 @@ export interface RawReport {
 
 export type HostMessage =
   | { readonly type: 'ready' }
-  | { readonly type: 'loaded'; readonly plugin: number; readonly manifest: unknown }
+  | {
+      readonly type: 'loaded'
+      readonly plugin: number
+      readonly manifest: unknown
+      readonly heapBytes: number
+    }
   | { readonly type: 'load-failed'; readonly plugin: number; readonly fault: RawFault }
   | { readonly type: 'reports'; readonly call: number; readonly reports: readonly RawReport[] }
   | {
@@ -59,7 +64,7 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
     case TO_WORKER.reports:
       return { type: 'reports', call: id, reports: list(json(payload)).map(parseReport) }
     case TO_WORKER.loaded:
-      return { type: 'loaded', plugin: id, manifest: record(json(payload))['manifest'] }
+      return parseLoaded(id, record(json(payload)))
     case TO_WORKER.loadFailed:
       return { type: 'load-failed', plugin: id, fault: parseFault(json(payload)) }
     case TO_WORKER.effect:
@@ -69,6 +74,13 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
     default:
       throw new ProtocolViolation(`a frame of type ${type}`)
   }
+}
+
+function parseLoaded(
+  plugin: number,
+  { manifest, heapBytes }: Readonly<Record<string, unknown>>,
+): HostMessage {
+  return { type: 'loaded', plugin, manifest, heapBytes: number(heapBytes) }
 }
 
 /** A fault as the plughost tells it, cut to size. */

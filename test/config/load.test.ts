@@ -14,7 +14,7 @@ test('an empty file gives every default', () => {
     file: '/etc/postern/postern.yaml',
     hostname: 'mx.example.test',
     postmaster: null,
-    listeners: [{ host: '127.0.0.1', port: 2525, role: 'mx', tls: 'off' }],
+    listeners: [{ host: '127.0.0.1', port: 2525, role: 'mx', tls: 'off', xclient: [], xforward: [] }],
     tls: null,
     users: null,
     domains: {},
@@ -42,6 +42,18 @@ test('an empty file gives every default', () => {
       connectionsPerNetwork: 20,
       messagesPerSession: 100,
       errorsPerSession: 20,
+      tarpitMs: 1_000,
+      memoryBytes: 2_147_483_648,
+      network: {
+        connections: 1_000,
+        messages: 2_000,
+        recipients: 10_000,
+        bytes: 2_147_483_648,
+        errors: 200,
+        junk: 1_000,
+        unknownRecipients: 200,
+        authFailures: 50,
+      },
       idleMs: 300_000,
     },
     store: {
@@ -59,7 +71,7 @@ test('an empty file gives every default', () => {
       bytes: 134_217_728,
       activations: { plugins: [], bytes: 16_777_216, bodies: false },
     },
-    log: { level: 'info' },
+    log: { level: 'info', security: null },
     stopTimeoutMs: 30_000,
     workers: 1,
   })
@@ -100,6 +112,9 @@ test('limits: off lifts the limits on numbers and keeps those on memory and time
     connectionsPerNetwork: Number.POSITIVE_INFINITY,
     messagesPerSession: Number.POSITIVE_INFINITY,
     errorsPerSession: Number.POSITIVE_INFINITY,
+    tarpitMs: 0,
+    memoryBytes: 2_147_483_648,
+    network: null,
     idleMs: 300_000,
   })
 })
@@ -213,8 +228,8 @@ test('the configuration npm start runs loads, and keeps its mail in var at the t
   assert.ok(loaded.ok)
   const { config } = loaded
   assert.deepEqual(config.listeners, [
-    { host: '127.0.0.1', port: 2525, role: 'mx', tls: 'starttls' },
-    { host: '127.0.0.1', port: 2587, role: 'submission', tls: 'starttls' },
+    { host: '127.0.0.1', port: 2525, role: 'mx', tls: 'starttls', xclient: [], xforward: [] },
+    { host: '127.0.0.1', port: 2587, role: 'submission', tls: 'starttls', xclient: [], xforward: [] },
   ])
   assert.equal(config.store.directory, resolve('var'))
   assert.equal(config.admin.socket, resolve('var/control.sock'))

@@ -17,18 +17,6 @@ const notBuilt: readonly (readonly [text: string, place: string, sentence: strin
     'remove it, and let the next server (outbound.route) set the pace',
   ],
   [
-    'listeners: [{ address: "127.0.0.1:2424", role: lmtp }]',
-    '1:48',
-    'Setting "listeners[0].role": "lmtp" is not built yet.',
-    'use "role: mx" and list the clients that may send anywhere under relay.networks',
-  ],
-  [
-    'listeners: [{ address: "127.0.0.1:2525", proxy: { from: [10.0.0.0/8] } }]',
-    '1:42',
-    'Setting "listeners[0].proxy" is not built yet.',
-    'remove it, and let clients connect without a proxy in between',
-  ],
-  [
     'store: { kind: redis }',
     '1:16',
     'Setting "store.kind": "redis" is not built yet.',

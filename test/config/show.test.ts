@@ -21,6 +21,8 @@ listeners:
   - address: 127.0.0.1:2525
     role: mx
     tls: off
+    xclient: []
+    xforward: []
 users: null
 domains:
   example.test:
@@ -51,6 +53,17 @@ limits:
   connectionsPerNetwork: 20
   messagesPerSession: 100
   errorsPerSession: 20
+  tarpit: 1s
+  memory: 2GiB
+  network:
+    connections: 1000
+    messages: 2000
+    recipients: 10000
+    bytes: 2GiB
+    errors: 200
+    junk: 1000
+    unknownRecipients: 200
+    authFailures: 50
   idle: 2m
 store:
   kind: local
@@ -75,6 +88,7 @@ record:
     bodies: false
 log:
   level: info
+  security: null
 stopTimeout: 30s
 workers: 1
 `,

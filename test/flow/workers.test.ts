@@ -71,6 +71,17 @@ test('limits count the connections of all workers', async () => {
   }, 'room for others')
 })
 
+test('what a client network uses up is counted by all workers together', async () => {
+  await using gateway = await twoWorkers({ limits: { network: { connections: 6 } } })
+  let greeted = 0
+  for (let number = 0; number < 20; number++) {
+    const client = await RawClient.connect({ port: gateway.port, from: '127.0.0.7' })
+    if ((await client.reply()).startsWith('220')) greeted++
+    client.destroy()
+  }
+  assert.equal(greeted, 6)
+})
+
 test('a killed worker: the others go on, and its mail is taken over', async () => {
   // The first connections take everything and never say so: their mail is in flight for as long as it needs to be.
   let isSilent = true

@@ -10,7 +10,7 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { Call } from '../../sandbox/call.ts'
 import { Effects } from '../../sandbox/effects.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
-import { testResolver } from '../../sandbox/test-network.ts'
+import { testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
 import { stateInMemory } from '../support/sandbox.ts'
 
 const ORIGIN = 'https://api.example.test'
@@ -29,6 +29,7 @@ function stage() {
       requests.push(request)
       return { status: 200, headers: {}, body: new Uint8Array(0) }
     },
+    tcp: testTcpDoor({}, []),
     sleep: () => new Promise<void>((resolve) => waits.push(resolve)),
     secrets: {},
     notes: new SessionNotes(),

@@ -53,7 +53,10 @@ const cases: readonly (readonly [string, PluginConfig, readonly RegExp[]])[] = [
   [
     'an import of Node',
     plugin("import fs from 'node:fs'\nexport default fs\n"),
-    [/^P1006 {2}\S*mine\.ts:1:16 {2}Plugins cannot import "node:fs"\./, /imports only "postern"/],
+    [
+      /^P1006 {2}\S*mine\.ts:1:16 {2}Plugins cannot import "node:fs"\./,
+      /imports only "postern", files beside it/,
+    ],
   ],
   [
     'a hook with a wrong name',
@@ -122,4 +125,26 @@ test('a critical permission that was granted lets the plugin load', async () => 
     grant: { 'relay.grant': true },
   })
   assert.equal(await problemsOf([granted]), '')
+})
+
+test('what ends the plughost while it is loaded fails alone: those that shared it are loaded again', async () => {
+  const well = (name: string): PluginConfig =>
+    plugin(shape('hooks: { rcpt() {} }').replace("name: 'mine'", `name: '${name}'`), { process: 'shared' })
+  const deadly = (name: string): PluginConfig =>
+    plugin(
+      `${shape('hooks: { rcpt() {} }').replace("name: 'mine'", `name: '${name}'`)}new Array(2 ** 27).fill(0)\n`,
+      {
+        process: 'shared',
+      },
+    )
+  const text = await problemsOf([
+    well('first'),
+    deadly('second'),
+    well('third'),
+    deadly('fourth'),
+    well('fifth'),
+  ])
+  const told = text.match(/^P\d+ .*/gm) ?? []
+  assert.equal(told.length, 2, text)
+  for (const line of told) assert.match(line, /^P1009 .* does not load: while loading it, the plughost died/)
 })

@@ -22,6 +22,9 @@ function say(type, id, payload) {
   wire.write(frame(type, id, typeof payload === 'string' ? payload : JSON.stringify(payload)))
 }
 
+/** About this recipient it tells the truth. */
+const WELL = '"localPart":"well"'
+
 function answer(call, plugin = 1) {
   say(TO_WORKER.reports, call, [[plugin, 0, 1, 1]])
 }
@@ -54,7 +57,7 @@ const LIES = {
   'deep JSON': (call) => say(TO_WORKER.reports, call, '['.repeat(1_000_000)),
   'a frame of no type': (call) => say(200, call, ''),
   'ready again': () => say(TO_WORKER.ready, 0, ''),
-  'a plugin it was not given': () => say(TO_WORKER.loaded, 7, { manifest: {} }),
+  'a plugin it was not given': () => say(TO_WORKER.loaded, 7, { manifest: {}, heapBytes: 0 }),
   'an answer after the end': (call) => {
     answer(call)
     answer(call)
@@ -71,8 +74,8 @@ const LIES = {
 function hear(type, id, payload) {
   if (type === TO_HOST.load) {
     lie = LIES[JSON.parse(payload).config] ?? lie
-    say(TO_WORKER.loaded, id, { manifest: {} })
-  } else if (type === TO_HOST.ask) lie(id)
+    say(TO_WORKER.loaded, id, { manifest: {}, heapBytes: 0 })
+  } else if (type === TO_HOST.ask) (payload.includes(WELL) ? LIES.truth : lie)(id)
   else if (type === TO_HOST.result) {
     // What it was told stands in its answer, so that the test sees it.
     const [, , ok, value] = JSON.parse(payload)

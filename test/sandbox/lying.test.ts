@@ -9,7 +9,7 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { CallReport } from '../../sandbox/call.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
-import { testDoor, testResolver } from '../../sandbox/test-network.ts'
+import { testDoor, testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
 import { logInto, stateInMemory } from '../support/sandbox.ts'
@@ -39,6 +39,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
     contents: null,
     resolver: testResolver({}, {}),
     http: testDoor({}, []),
+    tcp: testTcpDoor({}, []),
     sleep: async () => {},
     secrets: {},
     notes: new SessionNotes(),
@@ -54,6 +55,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
     random: Math.random,
     usage,
     jit: true,
+    idle: null,
     entry: ENTRY,
   })
   t.after(() => domain.close())

@@ -1,22 +1,28 @@
 /**
  * Every permission, in one table: with it alone its use works, with everything but it the same use is denied by name and
- * recorded, and so is a use outside of its pattern. A permission without a row fails here.
+ * recorded, and so is a use outside of its pattern. What was not approved keeps the plugin from loading. A permission
+ * without a row fails here.
  */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { PluginConfig } from '../../config/config.ts'
+import type { Decision } from '../../core/admin/control.ts'
 import { MessagePool } from '../../core/content/pool.ts'
 import type { PluginReport } from '../../core/hooks/plugin-panel.ts'
-import type { HookEvents } from '../../core/mail/hook-events.ts'
+import { HookRunner } from '../../core/hooks/runner.ts'
+import type { HookEvents, MessageReader } from '../../core/mail/hook-events.ts'
 import type { Session, Transaction } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
+import { DecisionRecords } from '../../core/observe/decision-record.ts'
 import { type Log, type LogFields, silentLog } from '../../core/observe/log.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
+import { checkPlugins } from '../../sandbox/check.ts'
 import { PERMISSION_NAMES, type PermissionName, permissionSentences } from '../../sandbox/permissions.ts'
+import { approvePlugin, reviewPlugin } from '../../sandbox/review.ts'
 import { openConfigured, type Sandbox } from '../../sandbox/sandbox.ts'
-import { testDoor, testResolver } from '../../sandbox/test-network.ts'
+import { testDoor, testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
 import { fixturePlugin, problemsOf, stateInMemory } from '../support/sandbox.ts'
 import { TemporaryFolder } from '../support/temporary-folder.ts'
 
@@ -85,6 +91,12 @@ const ROWS: Readonly<Record<PermissionName, Row>> = {
     use: `void await tools.http.fetch('https://api.example.test/')`,
     outside: `void await tools.http.fetch('https://api.example.org/')`,
   },
+  tcp: {
+    asks: ['clamd.example.test:3310'],
+    hook: 'rcpt',
+    use: `void await tools.tcp.exchange('clamd.example.test:3310', 'PING')`,
+    outside: `void await tools.tcp.exchange('clamd.example.test:3311', 'PING')`,
+  },
   notes: {
     asks: ['another'],
     hook: 'rcpt',
@@ -111,6 +123,7 @@ before(async () => {
   const write = (event: string, fields: LogFields = {}): void => void logged.push({ event, fields })
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
   const responses = { 'https://api.example.test/': {} }
+  const answers = { 'clamd.example.test:3310': 'PONG' }
   const opened = await openConfigured(
     {
       plugins,
@@ -121,8 +134,9 @@ before(async () => {
     {
       state: stateInMemory(),
       contents,
-      resolver: testResolver({}, responses),
+      resolver: testResolver({}, responses, answers),
       http: testDoor(responses, []),
+      tcp: testTcpDoor(answers, []),
       secrets: { key: 'a-secret', other: 'b-secret' },
       counters,
       clock: systemClock,
@@ -162,6 +176,7 @@ export default definePlugin({
   return fixturePlugin(name, {
     source: { kind: 'file', path },
     grant: grant as Readonly<Record<string, unknown>>,
+    process: 'shared',
   })
 }
 
@@ -190,25 +205,47 @@ function events(told: string): Pick<HookEvents, 'auth' | 'rcpt' | 'data'> {
 
 /** What the plugin of this name reports when it is told to. */
 async function report(name: string, hook: Row['hook'], what: 'use' | 'outside'): Promise<PluginReport> {
-  const message = {
-    sizeBytes: 17,
-    header: Buffer.from('Subject: x\r\n\r\n'),
-    content: { kind: 'inline', bytes: Buffer.from('Subject: x\r\n\r\nx\r\n') },
-    headers: () => [{ name: 'Subject', value: ' x' }],
-    bodyChunk: async (index: number) => (index === 0 ? Buffer.from('x\r\n') : undefined),
-  }
   const event = events(`${name} ${what}`)[hook]
   const number = sandbox.panel.subscribers(hook).findIndex((subscriber) => subscriber.name === name)
   const call = {
     hook,
     event,
-    message: hook === 'data' ? message : null,
+    message: hook === 'data' ? MESSAGE : null,
     session: SESSION.id,
     chainMs: 30_000,
   } as const
   const [first] = await sandbox.panel.ask(call as Parameters<typeof sandbox.panel.ask>[0], number)
   assert.equal(first?.plugin.name, name)
   return first as PluginReport
+}
+
+/** The same, asked as a session asks: what of it stands in the decision record, and what its client hears. */
+async function assertRecorded(name: string, hook: Row['hook'], what: 'use' | 'outside'): Promise<void> {
+  const records = new DecisionRecords(10, Infinity, systemClock)
+  const record = records.open(SESSION.id, SESSION.client)
+  const runner = new HookRunner(sandbox.panel, () => systemClock.monotonic(), silentLog)
+  const outcome = await runner.ask(
+    hook,
+    events(`${name} ${what}`)[hook],
+    hook === 'data' ? MESSAGE : null,
+    record,
+  )
+  const decision = record.entries.find(
+    (entry): entry is Decision => 'plugin' in entry && entry.plugin === name,
+  )
+  assert.ok(decision?.fault, `${name} has no fault in the record`)
+  assert.match(`${decision.fault.kind} ${decision.fault.message}`, /^denied |PermissionDenied: /)
+  assert.equal(outcome.refusal?.plugin, name)
+  assert.match(String(outcome.refusal?.code), /^4/)
+  assert.deepEqual(records.find(decision.reference)?.id, SESSION.id)
+}
+
+const MESSAGE: MessageReader = {
+  sizeBytes: 17,
+  header: Buffer.from('Subject: x\r\n\r\n'),
+  content: { kind: 'inline', bytes: Buffer.from('Subject: x\r\n\r\nx\r\n') },
+  headers: () => [{ name: 'Subject', value: ' x' }],
+  bodyChunk: async (index: number) => (index === 0 ? Buffer.from('x\r\n') : undefined),
 }
 
 /** Denied by name: an answer that is a fault, or an error of a tool, which log and metrics tell. */
@@ -243,12 +280,14 @@ for (const [key, row] of Object.entries(ROWS)) {
   test(`${permission}: not asked for, it is denied by name and recorded`, async () => {
     const name = `but-${slug(permission)}`
     assertDenied(await report(name, hook, 'use'), name, permission)
+    await assertRecorded(name, hook, 'use')
   })
 
   if (outside !== null)
     test(`${permission}: outside of what it covers, it is denied by name and recorded`, async () => {
       const name = `only-${slug(permission)}`
       assertDenied(await report(name, hook, 'outside'), name, permission)
+      await assertRecorded(name, hook, 'outside')
     })
 
   const [sentence = ''] = permissionSentences({ [permission]: row.asks } as never)
@@ -259,4 +298,18 @@ for (const [key, row] of Object.entries(ROWS)) {
       assert.match(said, /^P2001/)
       assert.ok(said.includes(sentence.replace('critical: ', '')), said)
     })
+
+  test(`${permission}: asked for and not approved, the plugin does not load`, async () => {
+    await using place = await TemporaryFolder.make()
+    const lone = plugin(`unapproved-${slug(permission)}`, row, { [permission]: row.asks })
+    const { path = '' } = lone.source as { readonly path?: string }
+    const lock = join(place.path, 'postern.lock')
+    const reviewed = await reviewPlugin(path, lock)
+    assert.ok(!('problems' in reviewed))
+    assert.ok(!('problems' in approvePlugin({ ...reviewed, permissions: {} }, lock, 0)))
+    const config = { plugins: [lone], lookups: {}, secrets: {}, file: join(place.path, 'postern.yaml') }
+    const [problem] = await checkPlugins(config as never)
+    assert.equal(problem?.code, 'P2013')
+    assert.ok(problem.message.includes(sentence.replace('critical: ', '')), problem.message)
+  })
 }

@@ -1,6 +1,6 @@
 /** `postern/testing`: what a test of a plugin can tell it, and what it sees of its answer. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createTestHost } from 'postern/testing'
@@ -74,6 +74,69 @@ test('an error of the plugin shows the line of its author', async () => {
   ])
   // What an author reads whose test says that there is no fault.
   assert.throws(() => assert.equal(fault, null), /throw new RangeError[\s\S]*broken\.ts:11:13/)
+})
+
+/** Plughosts of this process. */
+function plughosts(): readonly number[] {
+  const children = readdirSync('/proc/self/task').flatMap((thread) =>
+    readFileSync(`/proc/self/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+  )
+  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('sandbox/host'))
+}
+
+const COUNTING = `
+import { definePlugin } from 'postern'
+
+let asked = 0
+export default definePlugin({
+  name: 'counting', version: '1.0.0', api: 1,
+  hooks: {
+    rcpt({ localPart }, { tag }) {
+      const sparse: unknown[] = []
+      sparse[4_294_967_293] = 1
+      if (localPart === 'hang') sparse.indexOf(7)
+      const everywhere = globalThis as { asked?: number }
+      everywhere.asked = (everywhere.asked ?? 0) + 1
+      tag('asked', String(++asked + everywhere.asked))
+    },
+  },
+})
+`
+
+test('the next host has the process of the one before and nothing of its plugin', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  await using folder = await TemporaryFolder.make()
+  const file = join(folder.path, 'counting.ts')
+  writeFileSync(file, COUNTING)
+  const seen: (readonly number[])[] = []
+  for (let round = 0; round < 3; round++) {
+    await using host = await createTestHost({ file })
+    const { actions } = await host.rcpt({ to: 'anna@example.test' })
+    assert.deepEqual(actions, [{ kind: 'tag', name: 'asked', value: '2' }])
+    seen.push(plughosts())
+  }
+  assert.deepEqual(seen[1], seen[0])
+  assert.deepEqual(seen[2], seen[0])
+})
+
+test('two hosts at once have a process each, and what killed its process harms no other host', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  await using folder = await TemporaryFolder.make()
+  const file = join(folder.path, 'counting.ts')
+  writeFileSync(file, COUNTING)
+  await using other = await createTestHost({ file })
+  {
+    await using host = await createTestHost({ file })
+    assert.ok(plughosts().length >= 2)
+    assert.equal((await host.rcpt({ to: 'hang@example.test' })).fault?.kind, 'timeout')
+  }
+  await using after = await createTestHost({ file })
+  for (const host of [other, after]) {
+    const { actions } = await host.rcpt({ to: 'anna@example.test' })
+    assert.deepEqual(actions, [{ kind: 'tag', name: 'asked', value: '2' }])
+  }
 })
 
 test('a plugin that does not load says where', async () => {

@@ -9,6 +9,7 @@ const SAID: Readonly<Record<string, () => Answer | Fault>> = {
   reject: () => reject('5.7.1', 'Not wanted'),
   defer: () => defer('4.7.1', 'Come back later'),
   disconnect: () => disconnect('4.7.0', 'Good-bye'),
+  unknown: () => reject('5.1.1', 'No such recipient here'),
   fail: () => fault(),
   hold: () => pass({ kind: 'hold', text: 'to be looked at', recipients: null }),
 }

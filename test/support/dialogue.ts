@@ -2,9 +2,12 @@
  * SMTP dialogues as text, so that a conversation reads as one. A line is:
  *
  *     # comment              says why, with the section of the RFC; the first one is the name of the test
- *     limit NAME NUMBER      before anything else: a limit of the server
+ *     limit NAME NUMBER      before anything else: a limit of the server; `network.NAME` of the client network
  *     trust NETWORK          before anything else: a network of `relay.networks`
  *     listener ROLE TLS      before anything else: as in `listener submission starttls`
+ *     proxy NETWORK          before anything else: the listener is behind a proxy there
+ *     xclient NETWORK        before anything else: a network whose XCLIENT is believed
+ *     xforward NETWORK       before anything else: a network whose XFORWARD is taken down
  *     c connect              client c connects; done by itself when c is first mentioned
  *     c -> TEXT              c sends a line and CRLF
  *     c ~> "TEXT" * 3        c sends exactly these octets (a JSON string, one character an octet), three times
@@ -22,6 +25,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Listener } from '../../core/smtp/client-session.ts'
+import { NETWORK_KINDS, type NetworkLimits } from '../../core/smtp/settings.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
 import { credentials, policy } from './dialogue-policy.ts'
 import type { RawClient } from './raw-client.ts'
@@ -32,6 +36,7 @@ const SILENCE_MS = 60
 export interface Dialogue {
   readonly name: string
   readonly limits: Readonly<Record<string, number>>
+  readonly network: NetworkLimits
   readonly networks: readonly string[]
   readonly listener: Listener
   readonly steps: readonly { readonly number: number; readonly text: string }[]
@@ -41,26 +46,42 @@ export interface Dialogue {
 export function parseDialogue(text: string): Dialogue {
   const lines = text.split('\n').map((line, index) => ({ number: index + 1, text: line.trimStart() }))
   const limits: Record<string, number> = {}
+  const network: Record<string, number> = {}
   const networks: string[] = []
+  const lists: Record<string, string[]> = {}
   let listener: Listener = { role: 'mx', address: '127.0.0.1:25', tls: 'off' }
   const steps: { number: number; text: string }[] = []
   for (const line of lines) {
     if (line.text === '' || line.text.startsWith('#')) continue
     const [word, name = '', value = ''] = line.text.split(' ')
-    if (word === 'limit') limits[name] = Number(value)
+    if (word === 'limit' && name.startsWith('network.'))
+      network[name.slice('network.'.length)] = Number(value)
+    else if (word === 'limit') limits[name] = Number(value)
     else if (word === 'trust') networks.push(name)
+    else if (word === 'proxy' || word === 'xclient' || word === 'xforward') lists[word] = [name]
     else if (word === 'listener') listener = { ...listener, role: name, tls: value } as Listener
     else steps.push(line)
   }
   const first = lines.find((line) => line.text.startsWith('#'))
-  return { name: first?.text.slice(1).trim() ?? 'without a name', limits, networks, listener, steps }
+  return {
+    name: first?.text.slice(1).trim() ?? 'without a name',
+    limits,
+    network: networkLimits(network),
+    networks,
+    listener: { ...listener, ...lists },
+    steps,
+  }
+}
+
+function networkLimits(given: Readonly<Record<string, number>>): NetworkLimits {
+  return Object.fromEntries(NETWORK_KINDS.map((kind) => [kind, given[kind] ?? Infinity])) as NetworkLimits
 }
 
 /** Plays a dialogue against a server of its own. */
-export async function playDialogue({ limits, networks, listener, steps }: Dialogue): Promise<void> {
+export async function playDialogue({ limits, network, networks, listener, steps }: Dialogue): Promise<void> {
   const server = await TestServer.start({
     plugins: policy,
-    limits,
+    limits: { ...limits, network },
     settings: { relay: { networks } },
     listener,
     tls: testCertificate(),

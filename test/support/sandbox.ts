@@ -9,6 +9,7 @@ import type { Session } from '../../core/mail/session.ts'
 import { systemClock } from '../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
+import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { forgetfulQuarantine } from '../../sandbox/quarantine.ts'
 import { openConfigured, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 
@@ -43,6 +44,7 @@ export function bundledPlugin(name: string, more: Partial<PluginConfig> = {}): P
 export interface TestSandbox extends Sandbox {
   /** Process of the plughost that has this plugin. */
   pidOf(plugin: string): number | null
+  readonly counters: PluginCounters
   readonly logged: { readonly event: string; readonly fields: LogFields }[]
   /** Asks one after the other, from number `from` on and before number `end`, until one refuses or fails. */
   rcpt(localPart: string, from?: number, network?: string, end?: number): Promise<readonly PluginReport[]>
@@ -61,9 +63,11 @@ export async function testSandbox(
   plugins: readonly PluginConfig[],
   quarantine = forgetfulQuarantine(),
   recording?: SandboxOptions['recording'],
+  idle?: SandboxOptions['idle'],
 ): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
-  const sandbox = await open(plugins, logged, quarantine, recording)
+  const counters = new PluginCounters()
+  const sandbox = await open(plugins, logged, quarantine, recording, idle, counters)
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const { panel } = sandbox
   const rcpt: TestSandbox['rcpt'] = async (
@@ -84,7 +88,7 @@ export async function testSandbox(
   }
   const pidOf = (plugin: string): number | null =>
     sandbox.plughosts().find(({ plugins }) => plugins.includes(plugin))?.pid ?? null
-  return { ...sandbox, logged, rcpt, pidOf }
+  return { ...sandbox, logged, counters, rcpt, pidOf }
 }
 
 async function open(
@@ -92,6 +96,8 @@ async function open(
   logged: { event: string; fields: LogFields }[],
   quarantine = forgetfulQuarantine(),
   recording?: SandboxOptions['recording'],
+  idle?: SandboxOptions['idle'],
+  counters = new PluginCounters(),
 ) {
   const config = { plugins, lookups: {}, secrets: {}, file: null } as unknown as Config
   return openConfigured(config, {
@@ -102,7 +108,9 @@ async function open(
     log: logInto(logged),
     random: Math.random,
     quarantine,
+    counters,
     ...(recording === undefined ? {} : { recording }),
+    ...(idle === undefined ? {} : { idle }),
   })
 }
 

@@ -68,11 +68,13 @@ function complain(line: CommandLine, outcome: { readonly problems: Parameters<ty
 }
 
 function formatReview(plugin: Reviewed): readonly string[] {
-  const { name, version, file, build, sizeBytes, hooks, sentences, settings } = plugin
+  const { name, version, file, build, sizeBytes, hooks, sentences, settings, packages } = plugin
   return [
     `${visible(name)} ${visible(version)}   ${visible(file)}   ${sizeBytes} octets`,
     `build: ${build}`,
     `hooks: ${hooks.join(', ')}`,
+    ...(packages.length === 0 ? [] : ['Packages in it:']),
+    ...packages.map((one) => `  ${visible(`${one.name} ${one.version}`)}   ${one.bytes} octets`),
     ...(sentences.length === 0 ? ['It asks for no permission.'] : ['It']),
     ...sentences.map((sentence) => `  ${withRisk(sentence)}`),
     ...(settings.length === 0 ? [] : ['Settings:']),

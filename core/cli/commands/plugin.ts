@@ -7,6 +7,7 @@ import type { CommandLine } from '../command-line.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
 import { counted, formatMicros } from '../quantity.ts'
 import { visible } from '../visible-text.ts'
+import { pluginBenchCommand } from './plugin-bench.ts'
 import { pluginCheckCommand } from './plugin-check.ts'
 import { pluginNewCommand } from './plugin-new.ts'
 import { pluginReplayCommand } from './plugin-replay.ts'
@@ -34,6 +35,7 @@ export function pluginCommand(line: CommandLine): Command {
     pluginCheckCommand,
     pluginTestCommand,
     pluginReplayCommand,
+    pluginBenchCommand,
     pluginReviewCommand,
     pluginApproveCommand,
   ]

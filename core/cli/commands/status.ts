@@ -1,6 +1,13 @@
 /** `postern status`: what the gateway is made of and how it is. */
 import { Command } from 'commander'
-import type { GatewayStatus, PluginStatus, QueueCounts, Status, WorkerStatus } from '../../admin/control.ts'
+import type {
+  GatewayStatus,
+  PlughostStatus,
+  PluginStatus,
+  QueueCounts,
+  Status,
+  WorkerStatus,
+} from '../../admin/control.ts'
 import type { CommandLine } from '../command-line.ts'
 import { EXIT } from '../exit-code.ts'
 import type { Output } from '../output.ts'
@@ -50,12 +57,17 @@ function formatWorker(
 ): readonly string[] {
   return [
     `Worker         process ${pid}, ${state}, up ${formatDuration(uptimeMs)}, generation ${generation}`,
-    ...plughosts.map((plughost) =>
-      plughost.pid === null
-        ? output.style('red', `Plughost       being replaced: ${plughost.plugins.join(', ')}`)
-        : `Plughost       process ${plughost.pid}: ${plughost.plugins.join(', ')}`,
-    ),
+    ...plughosts.map((plughost) => formatPlughost(plughost, output)),
   ]
+}
+
+function formatPlughost({ domain, pid, plugins }: PlughostStatus, output: Output): string {
+  // Nobody is worse off while there is none.
+  if (plugins.length === 0 && domain === 'spare')
+    return pid === null ? 'Plughost       being started, spare' : `Plughost       process ${pid}, spare`
+  const names = plugins.join(', ')
+  if (pid === null) return output.style('red', `Plughost       being replaced: ${names}`)
+  return `Plughost       process ${pid}: ${names}`
 }
 
 function formatCounts(

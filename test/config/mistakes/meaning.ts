@@ -43,6 +43,14 @@ Fix: give each its own port`,
 Fix: write  tls: starttls  or  tls: implicit`,
   },
   {
+    name: 'an LMTP listener on the port of SMTP',
+    text: 'listeners: [{ address: "127.0.0.1:25", role: lmtp }]\n',
+    report: `P1109  postern.yaml:1:24  Setting "listeners[0].address": LMTP is not spoken on port 25.
+   1 | listeners: [{ address: "127.0.0.1:25", role: lmtp }]
+     |                        ^^^^^^^^^^^^^^
+Fix: choose another port, such as 24`,
+  },
+  {
     name: 'a certificate without its key',
     text: 'tls: { certificate: ./cert.pem }\n',
     report: `P1108  postern.yaml:1:1  Setting "key" is missing in "tls".

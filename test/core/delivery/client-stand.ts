@@ -9,7 +9,7 @@ import { OPPORTUNISTIC } from '../../../core/delivery/protection.ts'
 import { openAddress, type SessionOpenerOptions } from '../../../core/delivery/session-opener.ts'
 import type { StoredContent } from '../../../core/mail/message.ts'
 import { systemClock } from '../../../core/observe/clock.ts'
-import { createLog } from '../../../core/observe/log.ts'
+import { createLog } from '../../../core/observe/json-log.ts'
 import type { Reaction, Said, Script } from '../../support/fake-remote.ts'
 
 /** Long enough never to matter in these tests. */

@@ -29,6 +29,37 @@ for (const [what, text] of [
   })
 }
 
+for (const [what, text, meant] of [
+  ['a local part in Greek', 'χρήστης@example.test', 'χρήστης@example.test'],
+  ['a quoted local part in Greek', '"χρήστης α"@example.test', '"χρήστης α"@example.test'],
+  ['a local part with an emoji', '🦉@example.test', '🦉@example.test'],
+  ['a domain in U-labels', 'user@παράδειγμα.test', 'user@xn--hxajbheg2az3al.test'],
+  ['a domain in capitals', 'user@BÜCHER.test', 'user@xn--bcher-kva.test'],
+  ['a local part of 64 octets', `${'ä'.repeat(32)}@example.test`, `${'ä'.repeat(32)}@example.test`],
+] as const) {
+  test(`${what} is an address beyond US-ASCII (RFC 6531 §3.3)`, () => {
+    const parsed = parsePath(`<${text}>`)
+    assert.ok(parsed.ok)
+    assert.equal(formatAddress(parsed.address), meant)
+    assert.equal(typeof parseMailbox(text), 'string', 'and none where US-ASCII is asked for')
+  })
+}
+
+for (const [what, text] of [
+  ['a control character of Latin-1', 'a\u0085b@example.test'],
+  ['a control character in quotes', '"a\u0085b"@example.test'],
+  ['a space that is not that of US-ASCII', 'a\u00a0b@example.test'],
+  ['a line separator', 'a\u2028b@example.test'],
+  ['half a surrogate pair', 'a\ud800b@example.test'],
+  ['a local part of 65 octets in 33 characters', `a${'ä'.repeat(32)}@example.test`],
+  ['a full stop of another script', 'user@example。test'],
+  ['wide letters', 'user@ｅxample.test'],
+  ['a soft hyphen', 'user@exam\u00adple.test'],
+  ['a label that begins with a combining mark', 'user@\u0300a.test'],
+] as const) {
+  test(`${what} makes no address beyond US-ASCII`, () => assert.equal(parsePath(`<${text}>`).ok, false))
+}
+
 for (const [what, text] of [
   ['no domain', 'user'],
   ['no local part', '@'],

@@ -53,13 +53,17 @@ export const relayControl: TestPlugin = {
 
 export interface TestServerOptions {
   readonly plugins?: readonly TestPlugin[]
+  /** In the place of `plugins`: a real sandbox, for instance. */
+  readonly hooks?: HookRunner
   readonly settings?: Partial<Omit<SmtpSettings, 'limits'>>
   readonly limits?: Partial<SmtpLimits>
   readonly listener?: Listener
   readonly tls?: ServerCertificate
   readonly credentials?: Credentials
   /** Parts that are not in memory, or counted by somebody else. */
-  readonly parts?: Partial<Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'sessionEnded'>>
+  readonly parts?: Partial<
+    Pick<SmtpParts, 'spool' | 'readChunk' | 'concurrency' | 'usage' | 'load' | 'security' | 'sessionEnded'>
+  >
 }
 
 export interface LogLine {
@@ -86,7 +90,7 @@ export class TestServer {
     this.panel = new TestPanel(options.plugins ?? [relayControl])
     this.records = new DecisionRecords(1_000, Infinity, clock)
     let messages = 0
-    const hooks = new HookRunner(this.panel, clock.monotonic, silentLog)
+    const hooks = options.hooks ?? new HookRunner(this.panel, clock.monotonic, silentLog)
     const parts: SmtpParts = {
       policy: {
         settings: { ...SETTINGS, ...options.settings, limits: { ...LIMITS, ...options.limits } },

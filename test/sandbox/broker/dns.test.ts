@@ -11,7 +11,7 @@ import type { Caller } from '../../../sandbox/broker/effect.ts'
 import { SessionNotes } from '../../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../../sandbox/broker/plugin-counters.ts'
 import { effectivePermissions } from '../../../sandbox/permissions.ts'
-import { testDoor, testResolver } from '../../../sandbox/test-network.ts'
+import { testDoor, testResolver, testTcpDoor } from '../../../sandbox/test-network.ts'
 import { probe } from '../../support/probe.ts'
 import { stateInMemory } from '../../support/sandbox.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
@@ -22,6 +22,7 @@ const BROKER = {
   contents: null,
   resolver: testResolver({}, {}),
   http: testDoor({}, []),
+  tcp: testTcpDoor({}, []),
   sleep: async () => {},
   secrets: {},
   notes: new SessionNotes(),

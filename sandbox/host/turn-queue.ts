@@ -1,0 +1,60 @@
+/** Turns of one plugin: calls that are to enter its isolate. */
+import type { AskHead, PluginReportTuple } from '../protocol/messages.ts'
+
+/** A question on its way through the plugins it is for. */
+export interface Call {
+  readonly id: number
+  readonly head: AskHead
+  readonly event: string
+  readonly fields: string
+  /** Index in head.plugins of the one being asked. */
+  at: number
+  /** Reports not sent yet. */
+  reports: PluginReportTuple[]
+  /** When the plugin being asked was entered, of performance.now(); 0: it was not yet. */
+  startedAt: number
+  cpuMicros: number
+  /** Number of the frame it came with. */
+  readonly frame: number
+}
+
+/** What became of an effect; `json` is its value or the reason of its failure, '' for no value. */
+export interface EffectAnswer {
+  readonly effect: number
+  readonly ok: boolean
+  readonly json: string
+}
+
+/** A stay to come. */
+export interface Turn {
+  readonly call: Call
+  /** Number of the frame it is owed to. */
+  readonly frame: number
+  /** null: the plugin is asked, else it goes on with this. */
+  readonly answer: EffectAnswer | null
+}
+
+/** They come out in the order of their frames, whatever order they were added in. */
+export class TurnQueue {
+  #turns: Turn[] = []
+  #isSorted = true
+
+  get isEmpty(): boolean {
+    return this.#turns.length === 0
+  }
+
+  add(turn: Turn): void {
+    const last = this.#turns.at(-1)
+    if (last !== undefined && last.frame > turn.frame) this.#isSorted = false
+    this.#turns.push(turn)
+  }
+
+  /** Everything added since the last time. */
+  take(): readonly Turn[] {
+    const turns = this.#turns
+    if (!this.#isSorted) turns.sort((a, b) => a.frame - b.frame)
+    this.#turns = []
+    this.#isSorted = true
+    return turns
+  }
+}

@@ -1,0 +1,2 @@
+// A plughost that dies as soon as it is started.
+process.exit(1)
