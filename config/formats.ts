@@ -26,6 +26,8 @@ export interface Format {
 }
 
 const MIN_SECRET_CHARS = 8
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\x00-\x1f\x7f]/
 const DURATIONS = 'a duration such as 250ms, 60s, 5m, 2h or 5d'
 const SCHEMES = ['smtp', 'smtps', 'lmtp', 'lmtp+unix', 'mx', 'maildir', 'discard']
 const DESTINATIONS =
@@ -99,13 +101,10 @@ export const FORMATS = {
     },
   },
   secret: {
-    expected: 'a secret of at least 8 characters, as a reference',
+    expected: 'a secret of at least 8 characters and no control character, as a reference',
     example: '${env:API_KEY}',
     // What comes back from servers is masked by its value, which a short one would garble.
-    misfit: (text) =>
-      text.length >= MIN_SECRET_CHARS
-        ? null
-        : { code: 'P1107', reason: null, sentence: `a secret has at least ${MIN_SECRET_CHARS} characters` },
+    misfit: whyNotSecret,
   },
   name: {
     expected: 'a name of small letters, digits and hyphens',
@@ -203,10 +202,18 @@ function whyNotWithPassword(destination: Destination, password: string | null): 
   return { code: 'P1125', reason: 'the user has no password', remedy }
 }
 
+function whyNotSecret(text: string): Misfit | null {
+  if (text.length < MIN_SECRET_CHARS)
+    return { code: 'P1107', reason: null, sentence: `a secret has at least ${MIN_SECRET_CHARS} characters` }
+  // It goes into headers of requests (RFC 9110 §5.5). Mostly it is the end of a line in the file it came from.
+  return CONTROL.test(text)
+    ? { code: 'P1107', reason: null, sentence: 'a secret has no control character, and no end of a line' }
+    : null
+}
+
 function whyNotPath(text: string): Misfit | null {
   if (text === '') return { code: 'P1128', reason: 'it is empty' }
   if (text.startsWith('~'))
     return { code: 'P1128', reason: '~ is not expanded', remedy: 'write the whole path, as /home/…' }
-  // oxlint-disable-next-line no-control-regex
-  return /[\x00-\x1f\x7f]/.test(text) ? { code: 'P1128', reason: 'it has a control character' } : null
+  return CONTROL.test(text) ? { code: 'P1128', reason: 'it has a control character' } : null
 }

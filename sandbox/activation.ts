@@ -17,7 +17,7 @@ export interface RecordedEffect {
   readonly ok: boolean
   /** What the plugin got, or why it got nothing. */
   readonly value?: unknown
-  /** The value is content of a message or of a server's answer and was not kept. */
+  /** The value is content of a message or of a server's answer, or it was sent to a server, and was not kept. */
   readonly withheld?: true
 }
 
@@ -80,6 +80,15 @@ interface Begun {
 
 type GatheredEffect = { -readonly [key in keyof RecordedEffect]: RecordedEffect[key] }
 
+/** Arguments without what is sent to servers; the same when nothing is. */
+function withoutContent(method: string, args: readonly unknown[]): readonly unknown[] {
+  const [place, sent, ...rest] = args
+  if (method.startsWith('tcp.')) return [place, null, ...rest]
+  if (!method.startsWith('http.') || typeof sent !== 'object' || sent === null) return args
+  const { body = null } = sent as { readonly body?: unknown }
+  return body === null ? args : [place, { ...sent, body: null }, ...rest]
+}
+
 /** Told when an effect was answered. */
 export type Settled = (ok: boolean, value: unknown) => void
 
@@ -106,7 +115,9 @@ export class ActivationTrace {
   effect(plugin: number, method: string, args: readonly unknown[], write: boolean): Settled {
     const begun = this.#begun.get(plugin)
     if (begun === undefined) return () => {}
-    const effect: GatheredEffect = { method, args, write, at: null, ok: false }
+    const kept = this.#keepContent ? args : withoutContent(method, args)
+    const effect: GatheredEffect = { method, args: kept, write, at: null, ok: false }
+    if (kept !== args) effect.withheld = true
     begun.effects.push(effect)
     return (ok, value) => {
       effect.at = this.#step()

@@ -99,7 +99,7 @@ export function whyLeft(activation: RecordedLoad['activations'][number]): string
   if (activation.kind === 'withheld')
     return activation.why === 'password' ? 'a password was told' : 'it was too large'
   const { said, effects } = activation
-  if (effects.some(({ withheld }) => withheld === true)) return 'it read content, which was not kept'
+  if (effects.some(({ withheld }) => withheld === true)) return 'it read or sent content, which was not kept'
   if (!('fault' in said)) return null
   if (said.fault.kind === 'unavailable' || said.fault.kind === 'death') return 'its process ended'
   return effects.some(({ at }) => at === null) ? 'it waited for what never came' : null

@@ -21,6 +21,9 @@ const NOT_PUBLIC: readonly (readonly [reason: string, networks: readonly string[
   ['a private address', ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'fec0::/10']],
   ['a shared address of a provider', ['100.64.0.0/10']],
   ['a link-local address', ['169.254.0.0/16', 'fe80::/10']],
+  // Public by its number, and the inside of a cloud to whoever is in it.
+  ["an address of the machine's provider", ['168.63.129.16/32']],
+  ['a Teredo address', ['2001::/32']],
   ['a multicast address', ['224.0.0.0/4', 'ff00::/8']],
   ['an address for benchmarks', ['198.18.0.0/15']],
   ['a reserved address', ['192.0.0.0/24', '240.0.0.0/4']],

@@ -6,6 +6,7 @@ import type { MessageContents } from '../../core/content/pool.ts'
 import type { Clock } from '../../core/observe/clock.ts'
 import type { Log } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
+import { withoutSecret } from '../secret.ts'
 import { bodyEffects } from './body.ts'
 import { dnsEffects, type NameLookups } from './dns.ts'
 import { type Caller, type Effect, EffectRefused, PermissionDenied, QuotaExceeded } from './effect.ts'
@@ -41,13 +42,16 @@ export interface BrokerParts {
   readonly random: () => number
 }
 
+/** Characters of a reason in the log; keys and names in it are the plugin's. */
+const MAX_REASON_CHARS = 500
+
 /** Why a plugin did not get what it asked for, as the error it may catch. */
 export interface RefusedEffect {
   readonly name: string
   readonly message: string
 }
 
-/** Between two lines in the log about the same plugin and permission: one that is denied is mostly denied again. */
+/** Between two lines in the log about the same plugin and permission, or tool: what failed mostly fails again. */
 const DENIAL_LINES_MS = 60_000
 
 export class Broker {
@@ -83,7 +87,8 @@ export class Broker {
   failed({ plugin, question }: Caller, method: string, error: unknown): RefusedEffect {
     const { counters, log } = this.#parts
     if (!(error instanceof EffectRefused)) {
-      log.error('plugin-effect-failed', { plugin, method, reason: String(error) })
+      if (this.#isNews(`${plugin} ${method}`))
+        log.error('plugin-effect-failed', { plugin, method, reason: loggable(String(error), question) })
       return { name: 'Unavailable', message: `${method} is not available now` }
     }
     const { name, message } = error
@@ -92,7 +97,13 @@ export class Broker {
       const { permission } = error
       counters.denied(plugin, permission)
       if (this.#isNews(`${plugin} ${permission}`))
-        log.warn('plugin-denied', { plugin, session: question.session, method, permission, reason: message })
+        log.warn('plugin-denied', {
+          plugin,
+          session: question.session,
+          method,
+          permission,
+          reason: loggable(message, question),
+        })
     }
     return { name, message }
   }
@@ -103,4 +114,9 @@ export class Broker {
     this.#toldAt.set(subject, now)
     return true
   }
+}
+
+/** A plugin may ask for a key that is a password. */
+function loggable(reason: string, { secret }: Caller['question']): string {
+  return withoutSecret(reason, secret).slice(0, MAX_REASON_CHARS)
 }

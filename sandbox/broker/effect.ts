@@ -18,6 +18,8 @@ export interface AskedQuestion {
   readonly session: string
   /** Number of the transaction within the session; null where the event has none. */
   readonly transaction: number | null
+  /** A password that was told, '' without one: it goes into no log. */
+  readonly secret: string
   /** Wall time of one plugin at this hook. */
   readonly pluginMs: number
 }

@@ -10,9 +10,12 @@ const REFERENCE = /^(\S{1,40} )?secret:([a-z][a-z0-9-]{0,39})$/
 
 export class Secrets {
   readonly #values: Readonly<Record<string, string>>
+  /** One may be the beginning of another, of which the rest would stay. */
+  readonly #longestFirst: readonly (readonly [name: string, value: string])[]
 
   constructor(values: Readonly<Record<string, string>>) {
     this.#values = values
+    this.#longestFirst = Object.entries(values).toSorted(([, a], [, b]) => b.length - a.length)
   }
 
   /**
@@ -39,7 +42,7 @@ export class Secrets {
   /** A text with every value the plugin may use masked: a server may say again what it was told. */
   masked({ permissions }: Caller, text: string): string {
     let out = text
-    for (const [name, value] of Object.entries(this.#values))
+    for (const [name, value] of this.#longestFirst)
       if (permissions.secrets.matches(name)) out = out.replaceAll(value, MASK)
     return out
   }

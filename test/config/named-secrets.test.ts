@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { parseConfig } from '../../config/load.ts'
 import { formatConfig } from '../../config/show.ts'
 
-const ENV = { API_KEY: 'correct-horse-battery' }
+const ENV = { API_KEY: 'correct-horse-battery', TWO_LINES: 'correct-horse\r\nX: y' }
 
 test('a secret has a name and a value, and is never shown, written out or not', () => {
   const text = 'secrets: { api-key: "${env:API_KEY}", plain: written-out }'
@@ -19,6 +19,8 @@ test('a secret has a name and a value, and is never shown, written out or not', 
 const refused: readonly (readonly [string, string, RegExp])[] = [
   ['secrets: { Api_Key: long-enough }', 'P1132', /"Api_Key" is not a name for a secret/],
   ['secrets: { key: short-7 }', 'P1107', /at least 8 characters/],
+  ['secrets: { key: "correct\\nhorse" }', 'P1107', /no control character/],
+  ['secrets: { key: "${env:TWO_LINES}" }', 'P1107', /no control character/],
   ['secrets: { key: "${env:ABSENT}" }', 'P1111', /ABSENT/],
   ['secrets: { key: 12345678 }', 'P1105', /secrets\.key/],
 ]

@@ -93,7 +93,7 @@ test('without the permission, and where there is no message, it is refused', asy
 const caller: Caller = {
   permissions: effectivePermissions({ 'message.parts': true, 'body.read': true }, {}),
   plugin: 'looks',
-  question: { hook: 'data', session: 's_test', transaction: 1, pluginMs: 1_000 },
+  question: { hook: 'data', session: 's_test', transaction: 1, secret: '', pluginMs: 1_000 },
   message: { content: { kind: 'inline', bytes: new Uint8Array(0) } } as unknown as MessageReader,
 }
 

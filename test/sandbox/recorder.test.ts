@@ -6,7 +6,12 @@ import { test } from 'node:test'
 import type { ActivationsConfig } from '../../config/config.ts'
 import type { MessageReader } from '../../core/mail/hook-events.ts'
 import { silentLog } from '../../core/observe/log.ts'
-import type { Activation, RecordedPlugin, WithheldActivation } from '../../sandbox/activation.ts'
+import {
+  type Activation,
+  ActivationTrace,
+  type RecordedPlugin,
+  type WithheldActivation,
+} from '../../sandbox/activation.ts'
 import { Recorder } from '../../sandbox/recorder.ts'
 import { fixturePlugin, SESSION, type TestSandbox, testSandbox } from '../support/sandbox.ts'
 import { TemporaryFolder } from '../support/temporary-folder.ts'
@@ -91,6 +96,31 @@ test('content of a message is kept where the setting says so; the header always'
     assert.equal(JSON.stringify(lines).includes('the very body'), bodies)
     assert.equal(activation.effects[0]?.withheld, bodies ? undefined : true)
     assert.match(JSON.stringify(activation.fields), /a body/)
+  }
+})
+
+test('what is sent to servers is kept where the setting says so', () => {
+  for (const bodies of [false, true]) {
+    let step = 0
+    const trace = new ActivationTrace(() => ++step, bodies)
+    trace.asked([1], 0, 1)
+    const options = { method: 'POST', headers: { a: 'b' }, body: { text: 'the very body' } }
+    trace.effect(1, 'http.fetch', ['https://a.example/', options], true)(false, 'no answer')
+    trace.effect(1, 'tcp.exchange', ['a.example:783', ['the very body'], { end: true }], true)(true, 'EX_OK')
+    trace.effect(
+      1,
+      'http.fetch',
+      ['https://a.example/', { method: 'GET', body: null }],
+      true,
+    )(false, 'no answer')
+    const effects = trace.of(1)?.effects ?? []
+    assert.equal(JSON.stringify(effects).includes('the very body'), bodies)
+    assert.match(JSON.stringify(effects), /a\.example:783.*"end":true/)
+    const gone = bodies ? undefined : true
+    assert.deepEqual(
+      effects.map(({ withheld }) => withheld),
+      [gone, gone, undefined],
+    )
   }
 })
 

@@ -100,7 +100,7 @@ test('one call asks so many questions and no more; the next call begins anew', a
     plugin: 'one',
     permissions,
     message: null,
-    question: { hook: 'rcpt', session: 's_1', transaction: 1, pluginMs: 1_000 },
+    question: { hook: 'rcpt', session: 's_1', transaction: 1, secret: '', pluginMs: 1_000 },
   })
   const call = caller()
   for (let i = 0; i < MAX_QUESTIONS; i++) await effect.run(call, ['A', `host-${i}.example`])

@@ -132,6 +132,15 @@ test('a secret goes out and comes back to no plugin, even when a server repeats 
   assert.match(JSON.stringify(result), /you said ‹secret›/)
 })
 
+test('of two secrets of which one begins like the other nothing is left', async () => {
+  const longer = `${SECRET}-staple`
+  const echo = { [URL]: { body: `you said ${longer}` } }
+  const secrets = { short: SECRET, long: longer }
+  const may = { ...permissions, secrets: ['short', 'long'] }
+  const { result } = await used(`tools.http.fetch('${URL}')`, { permissions: may, secrets, http: echo })
+  assert.match(JSON.stringify(result), /you said ‹secret›"/)
+})
+
 test('a secret that is not asked for is not filled in', async () => {
   const use = `tools.http.fetch('${URL}', { headers: { 'X-Key': 'secret:other' } })`
   const options = { permissions: { ...permissions, secrets: ['token'] }, http }

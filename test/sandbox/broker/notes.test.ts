@@ -14,7 +14,7 @@ function caller(about: Partial<Caller['question']> & { plugin?: string; asks?: o
     plugin,
     permissions: effectivePermissions(asks, null),
     message: null,
-    question: { hook: 'rcpt', session: 's_1', transaction: 1, pluginMs: 1_000, ...question },
+    question: { hook: 'rcpt', session: 's_1', transaction: 1, secret: '', pluginMs: 1_000, ...question },
   }
 }
 
