@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Caller } from '../../../sandbox/broker/effect.ts'
 import { QuotaExceeded } from '../../../sandbox/broker/effect.ts'
-import { MAX_NOTES_BYTES, notesEffects, SessionNotes } from '../../../sandbox/broker/notes.ts'
+import { MAX_NOTES, MAX_NOTES_BYTES, notesEffects, SessionNotes } from '../../../sandbox/broker/notes.ts'
 import { effectivePermissions } from '../../../sandbox/permissions.ts'
 import { probe } from '../../support/probe.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
@@ -72,8 +72,8 @@ test('the notes of another plugin need the permission', async () => {
 
 test('the notes of one plugin have a size; what is removed makes room', async () => {
   const { get, set } = effects(new SessionNotes())
-  // The key and two quotation marks count.
-  const largest = 'x'.repeat(MAX_NOTES_BYTES - 3)
+  // The key, two quotation marks and a hundred for the entry count.
+  const largest = 'x'.repeat(MAX_NOTES_BYTES - 103)
   await set(caller(), 'k', largest)
   await assert.rejects(set(caller(), 'l', ''), QuotaExceeded)
   assert.equal(await get(caller(), 'k'), largest)
@@ -90,6 +90,38 @@ test('ten thousand sessions are kept, the least recently used goes first', async
   assert.equal(notes.size, 10_000)
   assert.equal(await get(caller({ session: 's_0' }), 'seen'), undefined)
   assert.equal(await get(caller({ session: 's_10000' }), 'seen'), 10_000)
+})
+
+test('a plugin has so many notes, however small', async () => {
+  const { get, set } = effects(new SessionNotes())
+  for (let i = 0; i < MAX_NOTES; i++) await set(caller(), `k${i}`, 1)
+  await assert.rejects(set(caller(), 'more', 1), { name: 'QuotaExceeded', quota: 'notes.count' })
+  await set(caller(), 'k0', 2)
+  await set(caller(), 'k1', null)
+  await set(caller(), 'more', 1)
+  assert.deepEqual([await get(caller(), 'k0'), await get(caller(), 'more')], [2, 1])
+})
+
+test("a plugin that notes much pushes out its own notes and no other plugin's", async () => {
+  const { get, set } = effects(new SessionNotes())
+  await set(caller({ plugin: 'two', session: 's_0' }), 'seen', 'two')
+  await set(caller({ session: 's_0' }), 'seen', 'one')
+  await set(caller({ session: 's_used' }), 'seen', 'used')
+  const large = 'x'.repeat(16_000)
+  for (let i = 1; i <= 4_500; i++) {
+    await set(caller({ session: `s_${i}` }), 'large', large)
+    if (i % 1_000 === 0) assert.equal(await get(caller({ session: 's_used' }), 'seen'), 'used')
+  }
+  assert.equal(await get(caller({ session: 's_0' }), 'seen'), undefined)
+  assert.equal(await get(caller({ plugin: 'two', session: 's_0' }), 'seen'), 'two')
+})
+
+test('a call that outlives its session brings no notes back', async () => {
+  const notes = new SessionNotes()
+  const { set } = effects(notes)
+  notes.forget('s_1')
+  await set(caller(), 'seen', 1)
+  assert.equal(notes.size, 0)
 })
 
 test('there are none where nobody knows the transaction', async () => {
