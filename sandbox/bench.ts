@@ -238,6 +238,7 @@ class Stage {
       clock: { now: () => this.#now ?? Date.now(), monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
+      toolsPerSecond: Infinity,
       random: () => this.#random ?? Math.random(),
       broker: {
         effect: (method) => this.#tools?.effect(method),

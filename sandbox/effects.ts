@@ -26,9 +26,9 @@ export class Effects {
   readonly #broker: EffectBroker
   readonly #quotas: ToolQuotas
 
-  constructor(broker: EffectBroker, now: () => number = () => performance.now()) {
+  constructor(broker: EffectBroker, now: () => number = () => performance.now(), perSecond?: number) {
     this.#broker = broker
-    this.#quotas = new ToolQuotas(now)
+    this.#quotas = new ToolQuotas(now, perSecond)
   }
 
   /**

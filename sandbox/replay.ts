@@ -144,6 +144,7 @@ class Stage {
       clock: { now: () => moment.t, monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
+      toolsPerSecond: Infinity,
       idle: null,
       // Half a step up, so that rounding down gives the seed again.
       random: () => (moment.seed + 0.5) / RANDOM_STEPS,

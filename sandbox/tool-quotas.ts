@@ -42,10 +42,12 @@ interface PluginWork {
 export class ToolQuotas {
   readonly #plugins = new Map<string, PluginWork>()
   readonly #now: () => number
+  readonly #perSecond: number
 
   /** @param now monotonic, milliseconds */
-  constructor(now: () => number) {
+  constructor(now: () => number, perSecond: number = MAX_IN_SECOND) {
     this.#now = now
+    this.#perSecond = perSecond
   }
 
   /** Books one use. @returns what it is too much of, else null, and what to call when it is over */
@@ -58,7 +60,7 @@ export class ToolQuotas {
     tools.used++
     tools.underWay++
     const work = this.#workOf(use.plugin)
-    const exceeded = callExceeded(use) ?? pluginExceeded(work)
+    const exceeded = callExceeded(use) ?? pluginExceeded(work, this.#perSecond)
     if (exceeded === null) {
       work.underWay++
       work.begun++
@@ -104,14 +106,14 @@ function callExceeded({ call, method, chars }: ToolUse): QuotaExceeded | null {
   return null
 }
 
-function pluginExceeded({ underWay, begun }: PluginWork): QuotaExceeded | null {
+function pluginExceeded({ underWay, begun }: PluginWork, perSecond: number): QuotaExceeded | null {
   if (underWay >= MAX_OF_PLUGIN_AT_ONCE)
     return new QuotaExceeded(
       'effects.plugin-at-once',
       `more than ${MAX_OF_PLUGIN_AT_ONCE} tools of one plugin at work at once`,
     )
-  if (begun >= MAX_IN_SECOND)
-    return new QuotaExceeded('effects.in-second', `tools used more than ${MAX_IN_SECOND} times in a second`)
+  if (begun >= perSecond)
+    return new QuotaExceeded('effects.in-second', `tools used more than ${perSecond} times in a second`)
   return null
 }
 

@@ -34,6 +34,8 @@ export interface DomainOptions {
   readonly jit: boolean
   /** Where it finds a plughost that is started already; null: nowhere. */
   readonly idle: IdlePlughosts | null
+  /** Of one plugin; where calls come faster than mail does, and are answered from memory, none. */
+  readonly toolsPerSecond?: number
   /** Only tests have one: what is run in the place of a plughost. */
   readonly entry?: string
 }
@@ -79,7 +81,7 @@ export class TrustDomain {
 
   constructor(options: DomainOptions) {
     this.#options = options
-    this.#effects = new Effects(options.broker)
+    this.#effects = new Effects(options.broker, undefined, options.toolsPerSecond)
     this.#log = new PluginLog(options.log, options.usage)
   }
 
