@@ -177,6 +177,17 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
     advance: (ms) => {
       now += ms
     },
+    ...receiving(ask),
+    deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
+    tell: (event) => ask('tell', event),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The hooks that are asked about as a client would be heard. */
+function receiving(ask: TestHost['ask']): Pick<TestHost, 'rcpt' | 'data'> {
+  return {
     rcpt: ({ to, from = 'sender@client.example', ours = true, session = {}, tags = [] }) => {
       const at = to.lastIndexOf('@')
       return ask('rcpt', {
@@ -195,10 +206,6 @@ export async function createTestHost(options: TestHostOptions): Promise<TestHost
       }
       return ask('data', event, text)
     },
-    deliver: (about) => ask('deliver', { ...FIRST_ATTEMPT, ...about }),
-    tell: (event) => ask('tell', event),
-    close,
-    [Symbol.asyncDispose]: close,
   }
 }
 

@@ -43,6 +43,8 @@ const FEW_TURNS = 8
 
 /** A plugin that used less of its slice than this was not the one that took the time. */
 const STARVED_SHARE = 0.5
+/** Calls remembered to be asked again; without the memory a busy machine spares one that never ends. */
+const MAX_STARVED = 4_096
 
 export class Chains {
   readonly #outlet: Outlet
@@ -51,6 +53,8 @@ export class Chains {
   readonly #calls = new CallTable<Call>()
   /** Calls with reports not handed over yet; some may have been meanwhile. */
   #unsent: Call[] = []
+  /** What calls to be asked again have used of the processor, by their number. */
+  readonly #starved = new Map<number, { readonly plugin: number | undefined; readonly usedMicros: number }>()
   #frame = 0
   /** When the last stay ended, of performance.now(). */
   #now = 0
@@ -196,9 +200,29 @@ export class Chains {
     if (!(error instanceof IsolateFault)) throw error
     this.#now = performance.now()
     const isToBlame = this.#calls.get(call.id) === call && isWith(call, plugin)
-    if (isToBlame && !isStarved(error, loaded, cpuMicrosAtEntry))
+    if (isToBlame && !this.#isStarved(call, error, loaded, cpuMicros() - cpuMicrosAtEntry))
       this.#fault(call, plugin, error.kind, error.message, error.isolateStack)
     this.#isolateGone(plugin, loaded)
+  }
+
+  /**
+   * Whether the time was over before the plugin had its share of the processor: the machine's fault, not the plugin's.
+   * What it uses when it is asked again is added, so that one that never ends is found on a busy machine too.
+   */
+  #isStarved(
+    { id, head, at }: Call,
+    { kind }: IsolateFault,
+    { request }: Loaded,
+    usedMicros: number,
+  ): boolean {
+    const plugin = head.plugins[at]
+    const before = this.#starved.get(id)
+    const usedInAll = usedMicros + (before !== undefined && before.plugin === plugin ? before.usedMicros : 0)
+    this.#starved.delete(id)
+    if (kind !== 'timeout' || usedInAll >= request.sliceMs * 1000 * STARVED_SHARE) return false
+    if (this.#starved.size >= MAX_STARVED) this.#starved.clear()
+    this.#starved.set(id, { plugin, usedMicros: usedInAll })
+    return true
   }
 
   /** After a timeout or a memory fault the isolate is not touched again; whoever waits in it is lost with it. */
@@ -303,11 +327,6 @@ function endsAsking(answer: unknown, hook: string): boolean {
   if (answer === null || answer === undefined || typeof answer !== 'object') return false
   const { kind } = answer as { kind?: unknown }
   return kind !== 'pass' && !(kind === 'accept' && hook === 'auth')
-}
-
-/** The time was over before the plugin had its share of the processor: the machine's fault, not the plugin's. */
-function isStarved({ kind }: IsolateFault, { request }: Loaded, cpuMicrosAtEntry: number): boolean {
-  return kind === 'timeout' && cpuMicros() - cpuMicrosAtEntry < request.sliceMs * 1000 * STARVED_SHARE
 }
 
 function reloaded(loaded: Loaded): PluginIsolate {

@@ -57,6 +57,32 @@ test('time that ran out while the plughost was stopped is not charged to the plu
   }
 })
 
+test('one that never ends is found although the plughost is stopped again and again', async () => {
+  await using folder = await TemporaryFolder.make()
+  const path = join(folder.path, 'busy.ts')
+  writeFileSync(path, SOURCE)
+  const sandbox = await testSandbox([fixturePlugin('busy', { source: { kind: 'file', path } })])
+  try {
+    const pid = sandbox.pidOf('busy') ?? 0
+    const asked = sandbox.rcpt(String(Number.MAX_SAFE_INTEGER))
+    let isOver = false
+    void asked.finally(() => {
+      isOver = true
+    })
+    // A quarter of the time it runs: no stay has its half, all of them together soon have.
+    while (!isOver) {
+      process.kill(pid, 'SIGSTOP')
+      await wait(30)
+      process.kill(pid, 'SIGCONT')
+      await wait(10)
+    }
+    const [report] = await asked
+    assert.equal(report?.fault?.kind, 'timeout', report?.fault?.message)
+  } finally {
+    sandbox.close()
+  }
+})
+
 /** CPU time of its main thread. */
 function cpuMs(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6
