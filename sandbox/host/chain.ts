@@ -4,7 +4,7 @@ import type { AskHead, LoadedReport, LoadRequest, PluginReportTuple } from '../p
 
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
-import { cpuMicros, IsolateFault, PluginIsolate } from './engine.ts'
+import { IsolateFault, PluginIsolate, threadMicros } from './engine.ts'
 import { type Call, type EffectAnswer, type Turn, TurnQueue } from './turn-queue.ts'
 
 /** Where a chain's results go. */
@@ -43,6 +43,8 @@ const FEW_TURNS = 8
 
 /** A plugin that used less of its slice than this was not the one that took the time. */
 const STARVED_SHARE = 0.5
+/** Most that the thread uses between a reading of its CPU time and the stay it is read for. */
+const STALE_MS = 5
 /** Calls remembered to be asked again; without the memory a busy machine spares one that never ends. */
 const MAX_STARVED = 4_096
 
@@ -58,6 +60,8 @@ export class Chains {
   #frame = 0
   /** When the last stay ended, of performance.now(). */
   #now = 0
+  #usedRead = 0
+  #usedReadAt = Number.NEGATIVE_INFINITY
 
   constructor(outlet: Outlet) {
     this.#outlet = outlet
@@ -151,11 +155,11 @@ export class Chains {
   /** One stay in an isolate. Whatever goes wrong becomes a report; what the plugin says is left there for `#drain`. */
   #stay(plugin: number, loaded: Loaded, { call, answer }: Turn): void {
     const { now, seed, hook } = call.head
-    let before = 0
+    const usedBefore = this.#usedMicros()
     try {
       if (answer === null) call.startedAt = this.#now
       const isolate = (loaded.isolate ??= reloaded(loaded))
-      before = cpuMicros()
+      const before = isolate.insideMicros()
       let hasSpoken = true
       let rejected: IsolateFault | null = null
       try {
@@ -168,7 +172,7 @@ export class Chains {
         rejected = error
       }
       this.#now = performance.now()
-      call.cpuMicros += cpuMicros() - before
+      call.cpuMicros += isolate.insideMicros() - before
       if (hasSpoken) loaded.hasSpoken = call
       else if (answer === null) this.#report(call, [plugin, 0, 0, 0])
       if (rejected === null) return
@@ -176,7 +180,7 @@ export class Chains {
       this.#outlet.log(0, plugin, 'warn', `unhandled rejection: ${rejected.message}`, null)
       this.#drain(plugin, loaded, true)
     } catch (error) {
-      this.#failed(call, plugin, loaded, before, error)
+      this.#failed(call, plugin, loaded, usedBefore, error)
     }
   }
 
@@ -185,22 +189,32 @@ export class Chains {
     const { hasSpoken: call, isolate } = loaded
     if (call === null || isolate === null) return
     loaded.hasSpoken = null
-    const before = cpuMicros()
+    const usedBefore = this.#usedMicros()
     try {
+      const before = isolate.insideMicros()
       const commands = isolate.drain(threw)
-      call.cpuMicros += cpuMicros() - before
+      call.cpuMicros += isolate.insideMicros() - before
       if (commands !== '') this.#obey(plugin, commands)
     } catch (error) {
-      this.#failed(call, plugin, loaded, before, error)
+      this.#failed(call, plugin, loaded, usedBefore, error)
     }
   }
 
+  /** CPU time of this thread, as it was not long ago: to read it takes as much of it as a short stay. */
+  #usedMicros(): number {
+    if (this.#now - this.#usedReadAt > STALE_MS) {
+      this.#usedRead = threadMicros()
+      this.#usedReadAt = this.#now
+    }
+    return this.#usedRead
+  }
+
   /** @throws what is no fault of an isolate's */
-  #failed(call: Call, plugin: number, loaded: Loaded, cpuMicrosAtEntry: number, error: unknown): void {
+  #failed(call: Call, plugin: number, loaded: Loaded, usedBefore: number, error: unknown): void {
     if (!(error instanceof IsolateFault)) throw error
     this.#now = performance.now()
     const isToBlame = this.#calls.get(call.id) === call && isWith(call, plugin)
-    if (isToBlame && !this.#isStarved(call, error, loaded, cpuMicros() - cpuMicrosAtEntry))
+    if (isToBlame && !this.#isStarved(call, error, loaded, threadMicros() - usedBefore))
       this.#fault(call, plugin, error.kind, error.message, error.isolateStack)
     this.#isolateGone(plugin, loaded)
   }
