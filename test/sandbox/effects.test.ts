@@ -2,16 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { HttpRequest } from '../../core/https.ts'
-import { systemClock } from '../../core/observe/clock.ts'
-import { silentLog } from '../../core/observe/log.ts'
 import { Broker } from '../../sandbox/broker/broker.ts'
-import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
-import { Call } from '../../sandbox/call.ts'
+import type { Call } from '../../sandbox/call.ts'
 import { Effects } from '../../sandbox/effects.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
-import { testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
-import { stateInMemory } from '../support/sandbox.ts'
+import { testResolver } from '../../sandbox/test-network.ts'
+import { brokerParts } from '../support/broker-parts.ts'
+import { callOf } from '../support/call.ts'
 
 const ORIGIN = 'https://api.example.test'
 
@@ -20,24 +18,17 @@ function stage() {
   const waits: (() => void)[] = []
   const requests: HttpRequest[] = []
   const clock = { ms: 0 }
-  const broker = new Broker({
-    state: stateInMemory(),
-    tables: new Map(),
-    contents: null,
-    resolver: testResolver({}, { [ORIGIN]: {} }),
-    http: async (request) => {
-      requests.push(request)
-      return { status: 200, headers: {}, body: new Uint8Array(0) }
-    },
-    tcp: testTcpDoor({}, []),
-    sleep: () => new Promise<void>((resolve) => waits.push(resolve)),
-    secrets: {},
-    notes: new SessionNotes(),
-    counters,
-    clock: systemClock,
-    log: silentLog,
-    random: Math.random,
-  })
+  const broker = new Broker(
+    brokerParts({
+      resolver: testResolver({}, { [ORIGIN]: {} }),
+      http: async (request) => {
+        requests.push(request)
+        return { status: 200, headers: {}, body: new Uint8Array(0) }
+      },
+      sleep: () => new Promise<void>((resolve) => waits.push(resolve)),
+      counters,
+    }),
+  )
   const effects = new Effects(broker, () => clock.ms)
   const permissions = effectivePermissions({ http: [ORIGIN] }, null)
   const loaded = (name: string) => ({
@@ -61,28 +52,11 @@ function stage() {
   return { use, waits, requests, clock, counters, refusals }
 }
 
-function call(plugins: readonly number[] = [1, 2]): Call {
-  const question = {
-    hook: 'rcpt',
-    plugins,
-    eventJson: '{}',
-    fieldsJson: '',
-    message: null,
-    session: 's_test',
-    transaction: 1,
-    secret: '',
-    pluginMs: 1_000,
-    chainMs: 2_500,
-    isBarred: async () => null,
-  } as const
-  return new Call(1, question, 0, () => {})
-}
-
 const SILENT = { kind: 0, cpuMicros: 1, wallMicros: 1, body: undefined } as const
 
 test('what one plugin has left under way is not counted for the next', async () => {
   const { use, waits, refusals } = stage()
-  const asked = call()
+  const asked = callOf([1, 2])
   for (let i = 0; i < 16; i++) use(asked, 'timer.sleep', [1])
   assert.deepEqual(await use(asked, 'timer.sleep', [1]).settled, {
     name: 'QuotaExceeded',
@@ -101,7 +75,7 @@ test('what one plugin has left under way is not counted for the next', async () 
 
 test('a call has so many tools; whoever goes on has its call ended', async () => {
   const { use, refusals } = stage()
-  const asked = call()
+  const asked = callOf([1, 2])
   for (let i = 0; i < 64; i++) await use(asked, 'hash.sha256', ['x']).settled
   assert.deepEqual(refusals(), {})
   let tries = 0
@@ -112,7 +86,7 @@ test('a call has so many tools; whoever goes on has its call ended', async () =>
 
 test('counting uses up no tools, and has a bound of its own', async () => {
   const { use, counters, refusals } = stage()
-  const asked = call()
+  const asked = callOf([1, 2])
   const counts = Array.from({ length: 1_001 }, () => use(asked, 'metrics.count', ['seen', '', 1]))
   await Promise.all(counts.map(({ settled }) => settled))
   assert.equal(counters.counts[0]?.value, 1_000)
@@ -122,33 +96,33 @@ test('counting uses up no tools, and has a bound of its own', async () => {
 
 test('a request may have a body of 256 KiB, other arguments less', async () => {
   const { use, requests, refusals } = stage()
-  const sent = use(call(), 'http.fetch', [
+  const sent = use(callOf([1, 2]), 'http.fetch', [
     `${ORIGIN}/`,
     { method: 'POST', body: { text: '"'.repeat(262_144) } },
   ])
   assert.equal(Reflect.get(Object(await sent.settled), 'status'), 200)
   assert.equal(requests[0]?.body?.sizeBytes, 262_144)
-  await use(call(), 'hash.sha256', ['x'.repeat(70_001)]).settled
+  await use(callOf([1, 2]), 'hash.sha256', ['x'.repeat(70_001)]).settled
   assert.deepEqual(refusals(), { 'one effects.request-size': 1 })
 })
 
 test('a plugin has so much at work in all its calls, others as much again', async () => {
   const { use, waits, refusals } = stage()
-  for (let i = 0; i < 256; i++) use(call(), 'timer.sleep', [1])
-  await use(call(), 'hash.sha256', ['x']).settled
+  for (let i = 0; i < 256; i++) use(callOf([1, 2]), 'timer.sleep', [1])
+  await use(callOf([1, 2]), 'hash.sha256', ['x']).settled
   assert.deepEqual(refusals(), { 'one effects.plugin-at-once': 1 })
-  assert.equal(typeof (await use(call(), 'hash.sha256', ['x'], 'two').settled), 'string')
+  assert.equal(typeof (await use(callOf([1, 2]), 'hash.sha256', ['x'], 'two').settled), 'string')
   waits[0]?.()
   await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(typeof (await use(call(), 'hash.sha256', ['x']).settled), 'string')
+  assert.equal(typeof (await use(callOf([1, 2]), 'hash.sha256', ['x']).settled), 'string')
 })
 
 test('a plugin uses so many tools in a second', async () => {
   const { use, clock, refusals } = stage()
-  for (let i = 0; i < 2_000; i++) await use(call(), 'hash.sha256', ['x']).settled
+  for (let i = 0; i < 2_000; i++) await use(callOf([1, 2]), 'hash.sha256', ['x']).settled
   assert.deepEqual(refusals(), {})
-  await use(call(), 'hash.sha256', ['x']).settled
+  await use(callOf([1, 2]), 'hash.sha256', ['x']).settled
   assert.deepEqual(refusals(), { 'one effects.in-second': 1 })
   clock.ms = 1_000
-  assert.equal(typeof (await use(call(), 'hash.sha256', ['x']).settled), 'string')
+  assert.equal(typeof (await use(callOf([1, 2]), 'hash.sha256', ['x']).settled), 'string')
 })

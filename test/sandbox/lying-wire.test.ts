@@ -10,17 +10,15 @@ import { systemClock } from '../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../core/observe/log.ts'
 import { AuthorStacks } from '../../sandbox/author-place.ts'
 import { Broker } from '../../sandbox/broker/broker.ts'
-import { SessionNotes } from '../../sandbox/broker/notes.ts'
-import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { ReadyPlugin } from '../../sandbox/load.ts'
 import { Panel } from '../../sandbox/panel.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { forgetfulQuarantine } from '../../sandbox/quarantine.ts'
-import { testDoor, testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
-import { bundledPlugin, logInto, stateInMemory, type TestSandbox, testSandbox } from '../support/sandbox.ts'
+import { brokerParts } from '../support/broker-parts.ts'
+import { bundledPlugin, logInto, type TestSandbox, testSandbox } from '../support/sandbox.ts'
 import { until } from '../support/until.ts'
 
 const ENTRY = join(import.meta.dirname, 'lying-plughost.js')
@@ -89,21 +87,7 @@ const PERMISSIONS = effectivePermissions({ kv: ['*'] }, null)
 async function lyingDomain(lie: string, log: Log): Promise<TrustDomain> {
   const clock = systemClock
   const random = Math.random
-  const broker = new Broker({
-    state: stateInMemory(),
-    tables: new Map(),
-    contents: null,
-    resolver: testResolver({}, {}),
-    http: testDoor({}, []),
-    tcp: testTcpDoor({}, []),
-    sleep: async () => {},
-    secrets: {},
-    notes: new SessionNotes(),
-    counters: new PluginCounters(),
-    clock,
-    log,
-    random,
-  })
+  const broker = new Broker(brokerParts({ log }))
   const domain = new TrustDomain({
     clock,
     log,

@@ -4,15 +4,14 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { systemClock } from '../../core/observe/clock.ts'
 import { Broker } from '../../sandbox/broker/broker.ts'
-import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { CallReport } from '../../sandbox/call.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
-import { testDoor, testResolver, testTcpDoor } from '../../sandbox/test-network.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
-import { logInto, stateInMemory } from '../support/sandbox.ts'
+import { brokerParts } from '../support/broker-parts.ts'
+import { logInto } from '../support/sandbox.ts'
 
 const ENTRY = join(import.meta.dirname, 'lying-plughost.js')
 /** Four plughosts, one after the other, and the waits between them; ten times what that takes here. */
@@ -33,21 +32,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
   const usage = new Map<string, PluginUsage>()
   const log = logInto(logged)
   const counters = new PluginCounters()
-  const broker = new Broker({
-    state: stateInMemory(),
-    tables: new Map(),
-    contents: null,
-    resolver: testResolver({}, {}),
-    http: testDoor({}, []),
-    tcp: testTcpDoor({}, []),
-    sleep: async () => {},
-    secrets: {},
-    notes: new SessionNotes(),
-    counters,
-    clock: systemClock,
-    log,
-    random: Math.random,
-  })
+  const broker = new Broker(brokerParts({ counters, log }))
   const domain = new TrustDomain({
     clock: systemClock,
     log,

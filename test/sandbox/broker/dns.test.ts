@@ -3,33 +3,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NO_DOMAIN } from '../../../core/dns/answer.ts'
 import type { Asking } from '../../../core/dns/resolver.ts'
-import { systemClock } from '../../../core/observe/clock.ts'
-import { silentLog } from '../../../core/observe/log.ts'
 import { Broker } from '../../../sandbox/broker/broker.ts'
 import { dnsEffects, MAX_QUESTIONS } from '../../../sandbox/broker/dns.ts'
 import type { Caller } from '../../../sandbox/broker/effect.ts'
-import { SessionNotes } from '../../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../../sandbox/broker/plugin-counters.ts'
 import { effectivePermissions } from '../../../sandbox/permissions.ts'
-import { testDoor, testResolver, testTcpDoor } from '../../../sandbox/test-network.ts'
+import { testResolver } from '../../../sandbox/test-network.ts'
+import { brokerParts } from '../../support/broker-parts.ts'
 import { probe } from '../../support/probe.ts'
-import { stateInMemory } from '../../support/sandbox.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
-
-const BROKER = {
-  state: stateInMemory(),
-  tables: new Map(),
-  contents: null,
-  resolver: testResolver({}, {}),
-  http: testDoor({}, []),
-  tcp: testTcpDoor({}, []),
-  sleep: async () => {},
-  secrets: {},
-  notes: new SessionNotes(),
-  clock: systemClock,
-  log: silentLog,
-  random: () => 0.5,
-}
 
 const RECORDS = {
   'A listed.dbl.example': ['127.0.0.2'],
@@ -108,7 +90,7 @@ test('one call asks so many questions and no more; the next call begins anew', a
   await assert.rejects(refused, { name: 'QuotaExceeded', quota: 'dns.questions' })
   await effect.run({ ...call, plugin: 'another' }, ['A', 'one-more.example'])
   await effect.run(caller(), ['A', 'one-more.example'])
-  const broker = new Broker({ ...BROKER, counters })
+  const broker = new Broker(brokerParts({ counters }))
   broker.failed(call, 'dns.resolve', await refused.catch((error: unknown) => error))
   assert.deepEqual(counters.quotaRefusals, [{ labels: { plugin: 'one', quota: 'dns.questions' }, value: 1 }])
 })

@@ -4,32 +4,16 @@ import { test } from 'node:test'
 import type { LogFields } from '../../../core/observe/log.ts'
 import { Broker } from '../../../sandbox/broker/broker.ts'
 import { type Caller, PermissionDenied } from '../../../sandbox/broker/effect.ts'
-import { SessionNotes } from '../../../sandbox/broker/notes.ts'
-import { PluginCounters } from '../../../sandbox/broker/plugin-counters.ts'
 import { effectivePermissions } from '../../../sandbox/permissions.ts'
-import { testDoor, testResolver, testTcpDoor } from '../../../sandbox/test-network.ts'
-import { logInto, stateInMemory } from '../../support/sandbox.ts'
+import { brokerParts } from '../../support/broker-parts.ts'
+import { logInto } from '../../support/sandbox.ts'
 
 const PASSWORD = 'correct-horse'
 
 function stage() {
   const logged: { event: string; fields: LogFields }[] = []
   const clock = { ms: 0, now: () => 0, monotonic: () => clock.ms }
-  const broker = new Broker({
-    state: stateInMemory(),
-    tables: new Map(),
-    contents: null,
-    resolver: testResolver({}, {}),
-    http: testDoor({}, []),
-    tcp: testTcpDoor({}, []),
-    sleep: async () => {},
-    secrets: {},
-    notes: new SessionNotes(),
-    counters: new PluginCounters(),
-    clock,
-    log: logInto(logged),
-    random: Math.random,
-  })
+  const broker = new Broker(brokerParts({ clock, log: logInto(logged) }))
   const caller: Caller = {
     plugin: 'one',
     permissions: effectivePermissions({}, null),
