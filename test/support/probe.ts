@@ -1,7 +1,9 @@
 /** A plugin that uses one tool and says what came of it: what a test of a capability asks through the whole border. */
+import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTestHost, type TestHost, type TestHostOptions } from '../../sandbox/testing.ts'
+import { TemporaryFolder } from './temporary-folder.ts'
 
 export interface ProbeOptions extends Omit<TestHostOptions, 'file'> {
   readonly permissions?: Readonly<Record<string, unknown>>
@@ -37,6 +39,38 @@ export async function probe(folder: string, options: ProbeOptions, uses: readonl
       return JSON.parse(said.actions.map((action) => ('value' in action ? action.value : '')).join(''))
     },
   }
+}
+
+/** One use by a plugin made for it: what it came to, and what was sent meanwhile. */
+export async function used(
+  use: string,
+  options: ProbeOptions,
+  message?: string,
+): Promise<Pick<Probe, 'requests' | 'exchanges'> & { readonly result: ProbeResult }> {
+  await using folder = await TemporaryFolder.make()
+  const plugin = await probe(folder.path, options, [use])
+  const result = await plugin.use(use, message)
+  await plugin.close()
+  return { result, requests: plugin.requests, exchanges: plugin.exchanges }
+}
+
+/** A use that is refused, and what it says as `name: message`. */
+export type RefusedUse = readonly [what: string, use: string, says: RegExp]
+
+/** Fails unless each of these uses is refused with its own words. */
+export async function assertRefused(refused: readonly RefusedUse[], options: ProbeOptions): Promise<void> {
+  await using folder = await TemporaryFolder.make()
+  const plugin = await probe(
+    folder.path,
+    options,
+    refused.map(([, use]) => use),
+  )
+  for (const [what, use, says] of refused) {
+    const result = await plugin.use(use)
+    assert.ok('name' in result, what)
+    assert.match(`${result.name}: ${result.message}`, says, what)
+  }
+  await plugin.close()
 }
 
 /** Tags carry the result: several of them when it is long. */

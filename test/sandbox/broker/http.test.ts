@@ -1,19 +1,11 @@
 /** `http.fetch`: origins of the permission, addresses on the Internet, secrets that no plugin sees. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ProbeOptions, probe } from '../../support/probe.ts'
+import { assertRefused, probe, type RefusedUse, used } from '../../support/probe.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
 
 const SECRET = 'correct-horse-battery'
 const URL = 'https://api.example.test/v1/check'
-
-async function used(use: string, options: ProbeOptions, message?: string) {
-  await using folder = await TemporaryFolder.make()
-  const plugin = await probe(folder.path, options, [use])
-  const result = await plugin.use(use, message)
-  await plugin.close()
-  return { result, requests: plugin.requests }
-}
 
 const http = { [URL]: { status: 201, headers: { 'x-seen': 'yes' }, body: '{"ok":true}' } }
 const permissions = { http: ['https://api.example.test'] }
@@ -31,7 +23,7 @@ test('a large body crosses the border whole', async () => {
   assert.equal(requests[0]?.body.length, 262_144)
 })
 
-const refused: readonly (readonly [what: string, use: string, says: RegExp])[] = [
+const refused: readonly RefusedUse[] = [
   ['another host', `tools.http.fetch('https://other.example/')`, /^PermissionDenied: .*other\.example/],
   ['another port', `tools.http.fetch('https://api.example.test:8443/')`, /^PermissionDenied/],
   ['another scheme', `tools.http.fetch('http://api.example.test/')`, /^PermissionDenied/],
@@ -53,20 +45,9 @@ const refused: readonly (readonly [what: string, use: string, says: RegExp])[] =
   ['a name nobody knows', `tools.http.fetch('https://unknown.example/')`, /^Unavailable/],
 ]
 test('what is no request, or none to a permitted origin, is refused by name', async () => {
-  await using folder = await TemporaryFolder.make()
   const origins = { http: [...permissions.http, 'https://unknown.example'] }
   const options = { permissions: origins, http: { ...http, [`${URL}/silent`]: 'trouble' } } as const
-  const plugin = await probe(
-    folder.path,
-    options,
-    refused.map(([, use]) => use),
-  )
-  for (const [what, use, says] of refused) {
-    const result = await plugin.use(use)
-    assert.ok('name' in result, what)
-    assert.match(`${result.name}: ${result.message}`, says, what)
-  }
-  await plugin.close()
+  await assertRefused(refused, options)
 })
 
 for (const address of ['127.0.0.1', '10.1.2.3', '169.254.169.254', '::1', '::ffff:10.0.0.1'])

@@ -5,21 +5,13 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { tcpTarget } from '../../../sandbox/tcp-target.ts'
-import { type ProbeOptions, probe } from '../../support/probe.ts'
+import { assertRefused, type RefusedUse, used } from '../../support/probe.ts'
 import { fixturePlugin, problemsOf, testSandbox } from '../../support/sandbox.ts'
 import { TemporaryFolder } from '../../support/temporary-folder.ts'
 
 const TARGET = 'clamd.example.test:3310'
 const permissions = { tcp: [TARGET] }
 const tcp = { [TARGET]: 'stream: OK\0' }
-
-async function used(use: string, options: ProbeOptions, message?: string) {
-  await using folder = await TemporaryFolder.make()
-  const plugin = await probe(folder.path, options, [use])
-  const result = await plugin.use(use, message)
-  await plugin.close()
-  return { result, exchanges: plugin.exchanges }
-}
 
 test('what is sent arrives as written, and the answer comes back without its delimiter', async () => {
   const use = `tools.tcp.exchange('${TARGET}', ['zPING', { octets: '\\0\\xff' }, 'é'], { until: '\\0' })`
@@ -36,7 +28,7 @@ test('an answer is UTF-8, or one character an octet', async () => {
   assert.deepEqual((await used(use, { permissions, tcp: answers })).result, { value: '\xc3\xa9' })
 })
 
-const refused: readonly (readonly [what: string, use: string, says: RegExp])[] = [
+const refused: readonly RefusedUse[] = [
   ['another port', `tools.tcp.exchange('clamd.example.test:3311', '')`, /^PermissionDenied: .*3311/],
   ['another host', `tools.tcp.exchange('other.example:3310', '')`, /^PermissionDenied/],
   ['no target', `tools.tcp.exchange('clamd.example.test', '')`, /^InvalidArgument: a target is host:port/],
@@ -61,17 +53,9 @@ const refused: readonly (readonly [what: string, use: string, says: RegExp])[] =
   ['a name nobody knows', `tools.tcp.exchange('unknown.example:1', '')`, /^Unavailable/],
 ]
 test('what is no exchange, or none with a permitted target, is refused by name', async () => {
-  await using folder = await TemporaryFolder.make()
   const targets = { tcp: [TARGET, 'silent.example:1', 'unknown.example:1'] }
   const options = { permissions: targets, tcp: { ...tcp, 'silent.example:1': 'trouble' } }
-  const uses = refused.map(([, use]) => use)
-  const plugin = await probe(folder.path, options, uses)
-  for (const [what, use, says] of refused) {
-    const result = await plugin.use(use)
-    assert.ok('name' in result, what)
-    assert.match(`${result.name}: ${result.message}`, says, what)
-  }
-  await plugin.close()
+  await assertRefused(refused, options)
 })
 
 for (const address of ['127.0.0.1', '10.1.2.3', '169.254.169.254', '::1', '::ffff:10.0.0.1'])
