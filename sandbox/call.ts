@@ -2,6 +2,7 @@
 import type { Fault } from '../core/mail/answer.ts'
 import type { HookName, MessageReader } from '../core/mail/hook-events.ts'
 import type { ActivationTrace } from './activation.ts'
+import type { EventText } from './event-text.ts'
 import type { RawReport } from './protocol/parse.ts'
 import type { Charge } from './quarantine.ts'
 
@@ -9,7 +10,7 @@ export interface Question {
   readonly hook: HookName
   /** Numbers of the plugins, in order of asking. */
   readonly plugins: readonly number[]
-  readonly eventJson: string
+  readonly event: EventText
   /** JSON of the header fields, '' when none of these plugins may see them. */
   readonly fieldsJson: string
   readonly message: MessageReader | null

@@ -6,6 +6,7 @@ import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
 import { type CallReport, NO_OPINION_RAW } from './call.ts'
+import { jsonOfEvent, textOfEvent } from './event-text.ts'
 import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -80,13 +81,13 @@ export class Panel implements PluginPanel {
     const { plugins: asked, numbers } = allowed
     const { told, secret } = view(call, first)
     const seesFields = first.permissions.headersRead && message !== null
-    const eventJson = JSON.stringify(told)
+    const event = textOfEvent(told)
     const fieldsJson = seesFields ? JSON.stringify(message.headers()) : ''
     const trace = this.#recording?.trace(asked) ?? null
     const reports = await first.domain.ask({
       hook,
       plugins: numbers,
-      eventJson,
+      event,
       fieldsJson,
       message,
       session,
@@ -104,7 +105,9 @@ export class Panel implements PluginPanel {
     if (!this.#quarantine.isCalm || reports.some(({ fault }) => fault !== null))
       await this.#charge(call, asked, reports)
     const recorded =
-      trace === null ? null : { trace, hook, session, eventJson, fieldsJson, isSecret: secret !== '' }
+      trace === null
+        ? null
+        : { trace, hook, session, eventJson: jsonOfEvent(event), fieldsJson, isSecret: secret !== '' }
     return this.#checked(hook, asked, reports, secret, recorded)
   }
 

@@ -12,7 +12,7 @@ import { type Death, type IdlePlughosts, Plughost, type PlughostOwner } from './
 import { type LoadOutcome, PluginLoads } from './plugin-loads.ts'
 import { PluginLog } from './plugin-log.ts'
 import { CallTable, MAX_CALLS } from './protocol/call-table.ts'
-import { type AskHead, type LoadRequest, TO_HOST } from './protocol/messages.ts'
+import { type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage } from './protocol/parse.ts'
 import { RespawnDelay } from './respawn-delay.ts'
 import { RetryLine } from './retry-line.ts'
@@ -242,16 +242,15 @@ export class TrustDomain {
   #send(call: Call): void {
     call.isSent = true
     const plugins = call.remaining
-    const head: AskHead = {
-      hook: call.question.hook,
-      plugins,
-      now: this.#options.clock.now(),
-      seed: Math.floor(this.#options.random() * 0x7fffffff),
-      ...(performance.now() < this.#watchedUntil ? { watched: true } : {}),
-    }
-    const { eventJson, fieldsJson, trace } = call.question
-    trace?.asked(plugins, head.now, head.seed)
-    this.#host?.send(TO_HOST.ask, call.id, `${JSON.stringify(head)}\n${eventJson}\n${fieldsJson}`)
+    const { hook, event, fieldsJson, trace } = call.question
+    const now = this.#options.clock.now()
+    const seed = Math.floor(this.#options.random() * 0x7fffffff)
+    trace?.asked(plugins, now, seed)
+    const watched = performance.now() < this.#watchedUntil ? ',"watched":true' : ''
+    // By hand: there is one for each call, and it is only numbers and a name.
+    const head = `{"hook":"${hook}","plugins":[${plugins.join()}],"now":${now},"seed":${seed}${watched}}`
+    const { rest, subject, subjectJson } = event
+    this.#host?.send(TO_HOST.ask, call.id, `${head}\n${rest}\n${subject}${subjectJson}\n${fieldsJson}`)
   }
 
   #reported({ call: id, reports }: Extract<HostMessage, { type: 'reports' }>): void {

@@ -4,8 +4,9 @@ import type { AskHead, LoadedReport, LoadRequest, PluginReportTuple } from '../p
 
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
-import { IsolateFault, PluginIsolate, threadMicros } from './engine.ts'
-import { type Call, type EffectAnswer, type Turn, TurnQueue } from './turn-queue.ts'
+import { IsolateFault, PluginIsolate, STARTED, type Started, threadMicros } from './engine.ts'
+import { rowFrom, textOfRow } from './row.ts'
+import { type Call, type EffectAnswer, type Told, type Turn, TurnQueue } from './turn-queue.ts'
 
 /** Where a chain's results go. */
 export interface Outlet {
@@ -29,6 +30,10 @@ interface Loaded {
   readonly turns: TurnQueue
   /** The call that was in the isolate last and left commands there; null: there are none. */
   hasSpoken: Call | null
+  /** Hooks in which it has waited for a promise: their calls enter one by one. */
+  readonly waitsIn: Set<string>
+  /** Until then, of performance.now(), each call enters by itself. */
+  aloneUntil: number
 }
 
 /** Effects one isolate may number; 256 generations fit the 32 bits of a frame before they come round again. */
@@ -39,7 +44,9 @@ const GENERATIONS = 256
  * Turns one after the other of the same plugin up to which each stay is written down and drained by itself. Beyond, the
  * plugin alone is written down, once: a write costs more than the stay of a plugin without an opinion.
  */
-const FEW_TURNS = 8
+const FEW_TURNS = 4
+/** After a row that came to nothing. */
+const ALONE_MS = 60_000
 
 /** A plugin that used less of its slice than this was not the one that took the time. */
 const STARVED_SHARE = 0.5
@@ -77,7 +84,16 @@ export class Chains {
       const schema = (manifest as { config?: unknown }).config ?? null
       const config = JSON.stringify(completeConfiguration(schema, request.config))
       isolate.configure(config, 0)
-      const loaded = { request, config, isolate, generation: 0, turns: new TurnQueue(), hasSpoken: null }
+      const loaded = {
+        request,
+        config,
+        isolate,
+        generation: 0,
+        turns: new TurnQueue(),
+        hasSpoken: null,
+        waitsIn: new Set<string>(),
+        aloneUntil: 0,
+      }
       this.#plugins = new Map([...this.#plugins.set(plugin, loaded)].sort(([a], [b]) => a - b))
       return { manifest, heapBytes: isolate.heapBytes() }
     } catch (error) {
@@ -87,9 +103,9 @@ export class Chains {
   }
 
   /** Takes a question on; `work` puts it. */
-  ask(id: number, head: AskHead, event: string, fields: string): void {
+  ask(id: number, head: AskHead, told: Told): void {
     const frame = ++this.#frame
-    const call: Call = { id, head, event, fields, at: 0, reports: [], startedAt: 0, cpuMicros: 0, frame }
+    const call: Call = { id, head, told, at: 0, reports: [], startedAt: 0, cpuMicros: 0, frame }
     this.#calls.add(call)
     this.#next(call)
   }
@@ -134,15 +150,24 @@ export class Chains {
 
   #workOff(plugin: number, loaded: Loaded): void {
     const turns = loaded.turns.take()
-    const each = turns.length <= FEW_TURNS || turns.some(({ call }) => call.head.watched)
+    const each =
+      turns.length <= FEW_TURNS ||
+      this.#now < loaded.aloneUntil ||
+      turns.some(({ call }) => call.head.watched)
     if (!each) this.#outlet.entering(plugin, 0)
-    for (const turn of turns) {
-      const { call } = turn
-      // Cancelled, answered during another call's stay, or lost with the isolate.
-      if (this.#calls.get(call.id) !== call || call.head.plugins[call.at] !== plugin) continue
-      if (each) this.#outlet.entering(plugin, call.id)
-      this.#stay(plugin, loaded, turn)
-      if (each) this.#drain(plugin, loaded, false)
+    for (let at = 0; at < turns.length; ) {
+      const row = each
+        ? []
+        : rowFrom(turns, at, (turn) => this.#isDue(plugin, turn) && !loaded.waitsIn.has(turn.call.head.hook))
+      if (row.length > 1) {
+        at += this.#stayOfRow(plugin, loaded, row)
+      } else {
+        const turn = turns[at++] as Turn
+        if (!this.#isDue(plugin, turn)) continue
+        if (each) this.#outlet.entering(plugin, turn.call.id)
+        this.#stay(plugin, loaded, turn)
+        if (each) this.#drain(plugin, loaded, false)
+      }
       if (this.#outlet.isOverdue(this.#now)) {
         this.#drain(plugin, loaded, false)
         this.#send()
@@ -150,6 +175,44 @@ export class Chains {
       }
     }
     this.#drain(plugin, loaded, false)
+  }
+
+  /** Neither cancelled, nor answered during another call's stay, nor lost with the isolate. */
+  #isDue(plugin: number, { call }: Turn): boolean {
+    return this.#calls.get(call.id) === call && call.head.plugins[call.at] === plugin
+  }
+
+  /**
+   * Calls that enter together; each may have ended, said something, or wait. Whatever goes wrong is nobody's fault yet.
+   *
+   * @returns how many of them are dealt with
+   */
+  #stayOfRow(plugin: number, loaded: Loaded, row: readonly Call[]): number {
+    const startedAt = this.#now
+    try {
+      const isolate = (loaded.isolate ??= reloaded(loaded))
+      const before = isolate.insideMicros()
+      const { json, texts } = textOfRow(row)
+      const started = isolate.startRow(json, texts, row.length)
+      this.#now = performance.now()
+      const cpuMicros = Math.round((isolate.insideMicros() - before) / started.length)
+      for (const [index, how] of started.entries()) {
+        const call = row[index] as Call
+        call.startedAt = startedAt
+        call.cpuMicros = cpuMicros
+        if (how === STARTED.quiet) this.#report(call, [plugin, 0, 0, 0])
+        else loaded.hasSpoken = call
+        if (how === STARTED.waits) loaded.waitsIn.add(call.head.hook)
+      }
+      return started.length
+    } catch (error) {
+      if (!(error instanceof IsolateFault)) throw error
+      this.#now = performance.now()
+      loaded.aloneUntil = this.#now + ALONE_MS
+      for (const call of row) loaded.turns.add({ call, frame: call.frame, answer: null })
+      this.#isolateGone(plugin, loaded)
+      return row.length
+    }
   }
 
   /** One stay in an isolate. Whatever goes wrong becomes a report; what the plugin says is left there for `#drain`. */
@@ -160,20 +223,23 @@ export class Chains {
       if (answer === null) call.startedAt = this.#now
       const isolate = (loaded.isolate ??= reloaded(loaded))
       const before = isolate.insideMicros()
-      let hasSpoken = true
+      let started: Started = STARTED.spoke
       let rejected: IsolateFault | null = null
       try {
-        hasSpoken =
+        started =
           answer === null
-            ? isolate.start(now, seed, call.id, hook, call.event, call.fields)
+            ? isolate.start(now, seed, call.id, hook, call.told)
             : isolate.settle(now, seed, call.id, answer.effect, answer.ok, answer.json)
+              ? STARTED.spoke
+              : STARTED.quiet
       } catch (error) {
         if (!(error instanceof IsolateFault) || error.kind !== 'throw') throw error
         rejected = error
       }
       this.#now = performance.now()
       call.cpuMicros += isolate.insideMicros() - before
-      if (hasSpoken) loaded.hasSpoken = call
+      if (started === STARTED.waits) loaded.waitsIn.add(hook)
+      if (started !== STARTED.quiet) loaded.hasSpoken = call
       else if (answer === null) this.#report(call, [plugin, 0, 0, 0])
       if (rejected === null) return
       // A promise nobody waits for was rejected: the plugin's fault, not this call's. What it did say still counts.

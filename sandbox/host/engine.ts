@@ -4,6 +4,7 @@
  * in and come out.
  */
 import ivm from 'isolated-vm'
+import type { Told } from './turn-queue.ts'
 
 export interface IsolateSource {
   /** Shown in stack traces. */
@@ -37,11 +38,16 @@ const ENTRY_POINTS = [
   '__manifest',
   '__configure',
   '__start',
+  '__startRow',
   '__settle',
   '__cancel',
   '__drain',
 ] as const
 type EntryPoint = (typeof ENTRY_POINTS)[number]
+
+/** How a call that was started goes on. `quiet`: over, with no opinion and nothing to drain; `waits`: for a promise. */
+export const STARTED = { quiet: 0, spoke: 1, waits: 2 } as const
+export type Started = (typeof STARTED)[keyof typeof STARTED]
 
 /** An isolate in which nothing has run but the prelude. */
 interface EmptyIsolate {
@@ -98,9 +104,26 @@ export class PluginIsolate {
     this.#enter('__configure', [json, firstEffect])
   }
 
-  /** Starts a call. @returns false when it is over already, with no opinion and nothing to drain */
-  start(now: number, seed: number, call: number, hook: string, event: string, fields: string): boolean {
-    return this.#enter('__start', [now, seed, call, hook, event, fields]) === 1
+  /** Starts a call. @returns how it went on */
+  start(now: number, seed: number, call: number, hook: string, told: Told): Started {
+    const { event, subject, subjectJson, fields } = told
+    const how = this.#enter('__start', [now, seed, call, hook, event, subject, subjectJson, fields])
+    return how === STARTED.quiet || how === STARTED.waits ? how : STARTED.spoke
+  }
+
+  /**
+   * Starts calls, one after the other, in one stay. It may leave some at the end for another one.
+   *
+   * @param row JSON array of what `start` has as arguments, lengths in the place of the subject's JSON and the fields
+   * @param texts those, one behind the other
+   * @param count of calls in the row
+   * @returns of each that was started how it went on
+   */
+  startRow(row: string, texts: string, count: number): readonly Started[] {
+    const digits = textOf(this.#enter('__startRow', [row, texts]))
+    if (digits.length > count || !/^[012]+$/.test(digits))
+      throw new IsolateFault('throw', 'the plugin tampers with its isolate', '')
+    return Array.from(digits, Number) as Started[]
   }
 
   /** Settles an effect; `json` is its value or the reason of its failure. */

@@ -79,8 +79,15 @@ function obey({ type, id, payload }: Frame): void {
 function ask(call: number, payload: string): void {
   const headEnd = payload.indexOf('\n')
   const eventEnd = payload.indexOf('\n', headEnd + 1)
-  const head = JSON.parse(payload.slice(0, headEnd)) as AskHead
-  chains.ask(call, head, payload.slice(headEnd + 1, eventEnd), payload.slice(eventEnd + 1))
+  const subjectEnd = payload.indexOf('\n', eventEnd + 1)
+  const jsonAt = payload.indexOf('{', eventEnd)
+  const hasSubject = jsonAt >= 0 && jsonAt < subjectEnd
+  chains.ask(call, JSON.parse(payload.slice(0, headEnd)) as AskHead, {
+    event: payload.slice(headEnd + 1, eventEnd),
+    subject: hasSubject ? payload.slice(eventEnd + 1, jsonAt) : '',
+    subjectJson: hasSubject ? payload.slice(jsonAt, subjectEnd) : '',
+    fields: payload.slice(subjectEnd + 1),
+  })
 }
 
 function settle(call: number, payload: string): void {

@@ -103,6 +103,7 @@
 
   // Commands wait here until the host drains them.
   const MAX_COMMANDS = 1000
+  const MAX_COMMANDS_IN_ROW = 100
   const MAX_TEXT = 1000
   const MAX_COMMAND_CHARS = 1_000_000
   let commands = []
@@ -435,13 +436,28 @@
   }
 
   const calls = new MapClass()
-  // The call that ended without a command; told at the next drain when the return value of its start was lost.
-  let endedQuietly = 0
-  // Returns 0: over, no opinion, nothing to drain. 1: drain.
-  globalThis.__start = (at, randomSeed, id, hook, eventJson, fieldsJson) => {
+  // Calls that ended without a command; told at the next drain when what said so was lost.
+  let endedQuietly = []
+  const QUIET = 0
+  const SPOKEN = 1
+  const WAITING = 2
+  // Most plugins do not look at it, and to read it costs more than all the rest of a short call.
+  const readLater = (event, name, json) => {
+    let value
+    defineProperty(event, name, {
+      get: () => {
+        if (value === undefined) value = parse(json)
+        return value
+      },
+      enumerable: true,
+      configurable: true,
+    })
+  }
+  // One call of the plugin's. QUIET: over, no opinion, no command. WAITING: its end comes by a promise.
+  const start = (at, randomSeed, id, hook, event, subject, subjectJson, fieldsJson) => {
     now = at
     seed = randomSeed
-    endedQuietly = 0
+    const said = commands.length
     const call = {
       id,
       actions: [],
@@ -451,15 +467,13 @@
       done: false,
     }
     try {
-      const answer = definition.hooks[hook](parse(eventJson), new Tools(call), config)
+      if (subject !== '') readLater(event, subject, subjectJson)
+      const answer = definition.hooks[hook](event, new Tools(call), config)
       if (answer === undefined && call.actions.length === 0) {
         over(call)
-        if (commands.length === 0) {
-          endedQuietly = id
-          return 0
-        }
+        if (commands.length === said) return QUIET
         command(['v', id])
-        return 1
+        return SPOKEN
       }
       if (typeof answer === 'object' && answer !== null && typeof answer.then === 'function') {
         mapSet(calls, id, call)
@@ -468,11 +482,41 @@
           if (!call.done) end(call, value)
         }
         thenOf(PromiseClass.resolve(answer), ending(finish), ending(fail))
-      } else finish(call, answer)
+        return WAITING
+      }
+      finish(call, answer)
     } catch (error) {
       fail(call, error)
     }
-    return 1
+    return SPOKEN
+  }
+  globalThis.__start = (at, randomSeed, id, hook, eventJson, subject, subjectJson, fieldsJson) => {
+    endedQuietly = []
+    const how = start(at, randomSeed, id, hook, parse(eventJson), subject, subjectJson, fieldsJson)
+    if (how === QUIET) push(endedQuietly, id)
+    return how
+  }
+  // One call after the other. Returns a digit for each, as `start` does. It ends early behind one that waits, for what
+  // goes on behind a promise has the clock and the random numbers of its own call only while no other has begun; and
+  // before one plugin's commands use up what the next call may say.
+  globalThis.__startRow = (rowJson, texts) => {
+    const row = parse(rowJson)
+    endedQuietly = []
+    let how = ''
+    let textAt = 0
+    for (let i = 0; i < row.length; i++) {
+      const one = row[i]
+      const id = one[2]
+      const fieldsAt = textAt + one[6]
+      const subjectJson = sliceOf(texts, textAt, fieldsAt)
+      textAt = fieldsAt + one[7]
+      const fieldsJson = sliceOf(texts, fieldsAt, textAt)
+      const ended = start(one[0], one[1], id, one[3], one[4], one[5], subjectJson, fieldsJson)
+      if (ended === QUIET) push(endedQuietly, id)
+      how += ended
+      if (ended === WAITING || commands.length > MAX_COMMANDS_IN_ROW) break
+    }
+    return how
   }
   globalThis.__settle = (at, randomSeed, callId, effectId, ok, json) => {
     const entry = mapGet(waiting, effectId)
@@ -494,8 +538,8 @@
     mapDelete(calls, id)
   }
   globalThis.__drain = (threw) => {
-    if (threw && endedQuietly !== 0) command(['v', endedQuietly])
-    endedQuietly = 0
+    if (threw) for (let i = 0; i < endedQuietly.length; i++) command(['v', endedQuietly[i]])
+    endedQuietly = []
     if (commands.length === 0) return ''
     const out = commands
     commands = []

@@ -1,12 +1,22 @@
 /** Turns of one plugin: calls that are to enter its isolate. */
 import type { AskHead, PluginReportTuple } from '../protocol/messages.ts'
 
+/** What a question tells, as JSON. */
+export interface Told {
+  /** Without its subject. */
+  readonly event: string
+  /** Name of the member that says whom it is about, and its JSON; '' without one. */
+  readonly subject: string
+  readonly subjectJson: string
+  /** Header fields, '' without them. */
+  readonly fields: string
+}
+
 /** A question on its way through the plugins it is for. */
 export interface Call {
   readonly id: number
   readonly head: AskHead
-  readonly event: string
-  readonly fields: string
+  readonly told: Told
   /** Index in head.plugins of the one being asked. */
   at: number
   /** Reports not sent yet. */

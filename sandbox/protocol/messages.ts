@@ -8,7 +8,10 @@ import type { HookName } from '../../core/mail/hook-events.ts'
 export const TO_HOST = {
   /** id: plugin. Payload: JSON LoadRequest. */
   load: 1,
-  /** id: call. Payload: JSON AskHead, line feed, JSON event, line feed, JSON header fields or nothing. */
+  /**
+   * id: call. Payload, a line each: JSON AskHead; JSON of the event without its subject; name of the subject and its JSON,
+   * or nothing; JSON of the header fields, or nothing.
+   */
   ask: 2,
   /** id: call. Payload: JSON EffectResult. */
   result: 3,

@@ -70,7 +70,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
 const QUESTION = {
   hook: 'rcpt',
   plugins: [1],
-  eventJson: '{}',
+  event: { rest: '{}', subject: '', subjectJson: '' },
   fieldsJson: '',
   message: null,
   session: 's_test',

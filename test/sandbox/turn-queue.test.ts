@@ -8,8 +8,7 @@ function turnOf(frame: number) {
   const call: Call = {
     id: frame,
     head,
-    event: '',
-    fields: '',
+    told: { event: '', subject: '', subjectJson: '', fields: '' },
     at: 0,
     reports: [],
     startedAt: 0,

@@ -5,7 +5,7 @@ export function callOf(plugins: readonly number[]): Call {
   const question = {
     hook: 'rcpt',
     plugins,
-    eventJson: '{}',
+    event: { rest: '{}', subject: '', subjectJson: '' },
     fieldsJson: '',
     message: null,
     session: 's_test',
