@@ -60,7 +60,7 @@ export const NO_OPINION_RAW: unknown = Object.freeze([null, Object.freeze([])])
 export class Call {
   readonly id: number
   readonly question: Question
-  readonly reports: CallReport[] = []
+  #reports: CallReport[] = []
   /** The plugin being asked made an effect that changes something: asking it again would make it twice. */
   wrote = false
   /** Given to a plughost that is alive. */
@@ -87,6 +87,10 @@ export class Call {
     this.#chainEndsAt = now + question.chainMs
   }
 
+  get reports(): readonly CallReport[] {
+    return this.#reports
+  }
+
   /** The plugin whose turn it is, undefined when all were asked. */
   get turn(): number | undefined {
     return this.question.plugins[this.reports.length]
@@ -110,18 +114,39 @@ export class Call {
       return this.fail(fault, { cpuMicros, wallMicros, charge })
     }
     const answer = report.kind === 0 ? NO_OPINION_RAW : body
-    this.reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros, charge: null })
+    this.#reports.push({ plugin, answer, fault: null, cpuMicros, wallMicros, charge: null })
     this.#pluginStartedAt = now
     this.wrote = false
     this.tools = noTools()
     return endsCall(answer, this.question.hook) || this.turn === undefined ? 'over' : this.#meetCondemned()
   }
 
+  /**
+   * Books that none of the plugins that were left had an opinion.
+   *
+   * @param raw what the plughost reports
+   * @param reports the same, made once for all the calls it is true of
+   * @returns null when it reports about a plugin that was not asked
+   */
+  takeQuiet(raw: readonly RawReport[], reports: CallReport[], now: number): Progress | null {
+    const { plugins } = this.question
+    if (this.#reports.length === 0 && this.#condemned === null && areOf(reports, plugins)) {
+      this.#reports = reports
+      return 'over'
+    }
+    let progress: Progress | null = 'goes-on'
+    for (const report of raw) {
+      progress = this.take(report, now)
+      if (progress !== 'goes-on') break
+    }
+    return progress
+  }
+
   /** The plugin whose turn it is failed. */
   fail(fault: Fault, more: Partial<CallReport> = {}): Progress {
     const plugin = this.turn
     if (plugin !== undefined)
-      this.reports.push({ plugin, answer: null, fault, cpuMicros: 0, wallMicros: 0, charge: null, ...more })
+      this.#reports.push({ plugin, answer: null, fault, cpuMicros: 0, wallMicros: 0, charge: null, ...more })
     return 'over'
   }
 
@@ -174,6 +199,31 @@ export class Call {
     const { fault, charge } = this.#condemned
     return this.fail(fault, { charge })
   }
+}
+
+/** Reports of plugins that have no opinion. Of one array of them a call keeps nothing else, and changes nothing. */
+export function quietReports(raw: readonly RawReport[]): CallReport[] {
+  const reports = raw.map(({ plugin, cpuMicros, wallMicros }) => ({
+    plugin,
+    answer: NO_OPINION_RAW,
+    fault: null,
+    cpuMicros,
+    wallMicros,
+    charge: null,
+  }))
+  quiet.add(reports)
+  return reports
+}
+
+/** Whether all of a call's plugins were asked and none had an opinion. */
+export function isQuiet(reports: readonly CallReport[]): boolean {
+  return quiet.has(reports)
+}
+
+const quiet = new WeakSet<readonly CallReport[]>()
+
+function areOf(reports: readonly CallReport[], plugins: readonly number[]): boolean {
+  return reports.length === plugins.length && reports.every(({ plugin }, index) => plugin === plugins[index])
 }
 
 function noTools(): ToolsUsed {

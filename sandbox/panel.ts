@@ -1,11 +1,11 @@
 /** The plugins as the hooks see them: who has which hook, and what each answers, checked. */
 import { HOOKS } from '../core/hooks/hook-table.ts'
 import type { PluginCall, PluginIdentity, PluginPanel, PluginReport } from '../core/hooks/plugin-panel.ts'
-import type { Answer, Fault } from '../core/mail/answer.ts'
+import { type Answer, type Fault, NO_OPINION } from '../core/mail/answer.ts'
 import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
-import { type CallReport, NO_OPINION_RAW } from './call.ts'
+import { type CallReport, isQuiet, NO_OPINION_RAW } from './call.ts'
 import { jsonOfEvent, textOfEvent } from './event-text.ts'
 import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
@@ -23,8 +23,6 @@ interface Segment {
   readonly numbers: readonly number[]
 }
 
-const NO_OPINION: Answer = Object.freeze({ refusal: null, note: null, actions: Object.freeze([]) })
-
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: Map<string, PluginUsage>
@@ -33,6 +31,7 @@ export class Panel implements PluginPanel {
   /** For each hook, who is asked together from each subscriber on. */
   readonly #segments: Readonly<Record<HookName, readonly Segment[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
+  readonly #saidQuietly = new WeakMap<readonly CallReport[], readonly PluginReport[]>()
 
   /**
    * @param usage what plugins did so far, by name; entries are added and counted on
@@ -108,6 +107,7 @@ export class Panel implements PluginPanel {
       trace === null
         ? null
         : { trace, hook, session, eventJson: jsonOfEvent(event), fieldsJson, isSecret: secret !== '' }
+    if (recorded === null && isQuiet(reports)) return this.#quiet(allowed, reports)
     return this.#checked(hook, asked, reports, secret, recorded)
   }
 
@@ -146,6 +146,20 @@ export class Panel implements PluginPanel {
       if (fault === null || fault.kind === 'throw') this.#quarantine.answered(plugin)
       else if (charge !== null) this.#quarantine.charge(plugin, await inputOf(call), charge)
     }
+  }
+
+  /** There is nothing to check, and what is said of it is the same for every call that has these reports. */
+  #quiet({ plugins }: Segment, reports: readonly CallReport[]): readonly PluginReport[] {
+    let said = this.#saidQuietly.get(reports)
+    if (said === undefined || said[0]?.plugin !== plugins[0]?.identity) {
+      said = reports.map(({ wallMicros, cpuMicros }, index) => {
+        const { identity } = plugins[index] as ReadyPlugin
+        return { plugin: identity, answer: NO_OPINION, fault: null, wallMicros, cpuMicros }
+      })
+      this.#saidQuietly.set(reports, said)
+    }
+    for (const { plugin, cpuMicros } of said) this.#count(plugin.name, cpuMicros, false, false)
+    return said
   }
 
   /** Reports up to the first that is a refusal or turns out to be a fault. */

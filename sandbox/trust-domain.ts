@@ -5,7 +5,7 @@
 import type { Fault } from '../core/mail/answer.ts'
 import type { Clock } from '../core/observe/clock.ts'
 import type { Log } from '../core/observe/log.ts'
-import { Call, type CallReport, type Progress, type Question } from './call.ts'
+import { Call, type CallReport, type Progress, type Question, quietReports } from './call.ts'
 import { type EffectBroker, Effects } from './effects.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, type IdlePlughosts, Plughost, type PlughostOwner } from './plughost.ts'
@@ -192,6 +192,8 @@ export class TrustDomain {
         return this.#loaded(message.plugin, { fault: message.fault })
       case 'reports':
         return this.#reported(message)
+      case 'quiet':
+        return this.#quiet(message)
       case 'effect':
         return this.#carryOut(message)
       case 'log':
@@ -246,9 +248,8 @@ export class TrustDomain {
     const now = this.#options.clock.now()
     const seed = Math.floor(this.#options.random() * 0x7fffffff)
     trace?.asked(plugins, now, seed)
-    const watched = performance.now() < this.#watchedUntil ? ',"watched":true' : ''
-    // By hand: there is one for each call, and it is only numbers and a name.
-    const head = `{"hook":"${hook}","plugins":[${plugins.join()}],"now":${now},"seed":${seed}${watched}}`
+    const watched = performance.now() < this.#watchedUntil ? 1 : 0
+    const head = `${hook} ${plugins.join()} ${now} ${seed} ${watched}`
     const { rest, subject, subjectJson } = event
     this.#host?.send(TO_HOST.ask, call.id, `${head}\n${rest}\n${subject}${subjectJson}\n${fieldsJson}`)
   }
@@ -263,6 +264,19 @@ export class TrustDomain {
       // Not before it is believed: the next in the line would be lost together with this one.
       this.#retries.passed(call)
       if (progress !== 'goes-on') return this.#proceed(call, progress)
+    }
+  }
+
+  #quiet({ calls, reports: raw }: Extract<HostMessage, { type: 'quiet' }>): void {
+    const now = performance.now()
+    const reports = quietReports(raw)
+    for (const id of calls) {
+      const call = this.#known(id)
+      if (call === null) continue
+      const progress = call.takeQuiet(raw, reports, now)
+      if (progress === null) return this.#host?.kill('protocol', 'a report about a plugin that was not asked')
+      this.#retries.passed(call)
+      this.#proceed(call, progress)
     }
   }
 

@@ -3,7 +3,7 @@
  * never lets mail through unless its configuration says `onError: skip`.
  */
 
-import type { Action, Fault, Refusal } from '../mail/answer.ts'
+import { type Action, type Fault, NO_OPINION, type Refusal } from '../mail/answer.ts'
 import type { HookEvents, HookName, MessageReader } from '../mail/hook-events.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
@@ -93,38 +93,32 @@ export class HookRunner {
   ): Promise<HookOutcome> {
     const subscribers = this.#panel.subscribers(hook)
     if (subscribers.length === 0) return NOTHING
-    this.enter()
-    try {
-      return await this.#askAll(hook, event, message, record)
-    } finally {
-      this.leave()
-    }
-  }
-
-  async #askAll<H extends HookName>(
-    hook: H,
-    event: HookEvents[H],
-    message: MessageReader | null,
-    record: SessionRecord,
-  ): Promise<HookOutcome> {
-    const subscribers = this.#panel.subscribers(hook)
     const endsAt = this.#monotonic() + HOOKS[hook].chainMs
     const actions: TakenAction[] = []
     let owed: HookRefusal | null = null
     let incomplete = false
     let asked = 0
-    while (asked < subscribers.length) {
-      const chainMs = Math.max(0, endsAt - this.#monotonic())
-      const reports = await this.#panel.ask({ hook, event, message, session: record.id, chainMs }, asked)
-      if (reports.length === 0) throw new Error(`no report from the plugins of ${hook}`)
-      asked += reports.length
-      for (const report of reports) {
-        const said = this.#take(hook, report, actions, record)
-        incomplete ||= report.answer === null
-        if (said === null) continue
-        if (said.owed) owed ??= said.refusal
-        else return { refusal: said.refusal, actions, owed, incomplete }
+    this.enter()
+    try {
+      while (asked < subscribers.length) {
+        const chainMs = Math.max(0, endsAt - this.#monotonic())
+        const reports = await this.#panel.ask({ hook, event, message, session: record.id, chainMs }, asked)
+        if (reports.length === 0) throw new Error(`no report from the plugins of ${hook}`)
+        asked += reports.length
+        if (reports.every(({ answer }) => answer === NO_OPINION)) {
+          record.noOpinions(hook, reports)
+          continue
+        }
+        for (const report of reports) {
+          const said = this.#take(hook, report, actions, record)
+          incomplete ||= report.answer === null
+          if (said === null) continue
+          if (said.owed) owed ??= said.refusal
+          else return { refusal: said.refusal, actions, owed, incomplete }
+        }
       }
+    } finally {
+      this.leave()
     }
     return { refusal: null, actions, owed, incomplete }
   }

@@ -61,43 +61,53 @@ export interface RecordedSession {
  * somebody asks.
  */
 class NoOpinions {
-  /** Milliseconds since the session began, hook, plugin, wallMicros and cpuMicros, one decision after the other. */
+  /**
+   * One question after the other: milliseconds since the session began, hook, how many plugins were asked, and of each
+   * the plugin, wallMicros and cpuMicros.
+   */
   readonly #members: (number | HookName | Reported['plugin'])[] = []
 
-  /** @returns its number */
-  add(afterMs: number, hook: HookName, { plugin, wallMicros, cpuMicros }: Reported): number {
-    this.#members.push(afterMs, hook, plugin, wallMicros, cpuMicros)
-    return this.#members.length / NO_OPINION_MEMBERS - 1
+  /** @returns where they are */
+  add(afterMs: number, hook: HookName, reports: readonly Reported[]): number {
+    const place = this.#members.length
+    this.#members.push(afterMs, hook, reports.length)
+    for (const { plugin, wallMicros, cpuMicros } of reports) this.#members.push(plugin, wallMicros, cpuMicros)
+    return place
   }
 
-  decision(number: number, sessionStartedAt: number): Decision {
-    const from = number * NO_OPINION_MEMBERS
-    const [afterMs, hook, plugin, wallMicros, cpuMicros] = this.#members.slice(
-      from,
-      from + NO_OPINION_MEMBERS,
-    ) as [number, HookName, Reported['plugin'], number, number]
-    return {
-      at: sessionStartedAt + afterMs,
-      hook,
-      plugin: plugin.name,
-      build: plugin.build,
-      answer: 'none',
-      status: '',
-      ...NOTHING_SAID,
-      actions: NO_ACTIONS,
-      fault: null,
-      onError: null,
-      wallMicros,
-      cpuMicros,
-      reference: '',
-    }
+  decisions(place: number, sessionStartedAt: number): readonly Decision[] {
+    const [afterMs, hook, count] = this.#members.slice(place, place + 3) as [number, HookName, number]
+    return Array.from({ length: count }, (_, index) => {
+      const from = place + 3 + index * 3
+      const [plugin, wallMicros, cpuMicros] = this.#members.slice(from, from + 3) as [
+        Reported['plugin'],
+        number,
+        number,
+      ]
+      return {
+        at: sessionStartedAt + afterMs,
+        hook,
+        plugin: plugin.name,
+        build: plugin.build,
+        answer: 'none',
+        status: '',
+        ...NOTHING_SAID,
+        actions: NO_ACTIONS,
+        fault: null,
+        onError: null,
+        wallMicros,
+        cpuMicros,
+        reference: '',
+      }
+    })
   }
 
-  /** Takes one over from another list. @returns its number here */
-  take(other: NoOpinions, number: number): number {
-    const from = number * NO_OPINION_MEMBERS
-    this.#members.push(...other.#members.slice(from, from + NO_OPINION_MEMBERS))
-    return this.#members.length / NO_OPINION_MEMBERS - 1
+  /** Takes some over from another list. @returns where they are here */
+  take(other: NoOpinions, place: number): number {
+    const here = this.#members.length
+    const count = other.#members[place + 2] as number
+    this.#members.push(...other.#members.slice(place, place + 3 + count * 3))
+    return here
   }
 }
 
@@ -109,7 +119,7 @@ export class SessionRecord {
   readonly id: string
   readonly client: Client
   readonly startedAt: number
-  /** A number is one of `#noOpinions`. */
+  /** A number is a place in `#noOpinions`. */
   #entries: (Decision | Step | number)[] = []
   #noOpinions = new NoOpinions()
   readonly keys: string[] = []
@@ -128,15 +138,22 @@ export class SessionRecord {
 
   /** Every entry, in order. */
   get entries(): readonly (Decision | Step)[] {
-    return this.#entries.map((entry) => this.#shown(entry))
+    return this.#entries.flatMap((entry) =>
+      typeof entry === 'number' ? this.#noOpinions.decisions(entry, this.startedAt) : entry,
+    )
+  }
+
+  /** Books that nobody who was asked had an opinion. */
+  noOpinions(hook: HookName, reports: readonly Reported[]): void {
+    const afterMs = this.#records.clock.now() - this.startedAt
+    this.#push(this.#noOpinions.add(afterMs, hook, reports), NO_OPINION_OCTETS * (1 + reports.length))
   }
 
   /** Books a plugin's report. Returns the reference of the refusal it is or may become, '' without one. */
   decided(hook: HookName, report: Reported): string {
     const { plugin, answer, fault, wallMicros, cpuMicros } = report
     if (answer !== null && fault === null && isNoOpinion(answer)) {
-      const afterMs = this.#records.clock.now() - this.startedAt
-      this.#push(this.#noOpinions.add(afterMs, hook, report), NO_OPINION_OCTETS)
+      this.noOpinions(hook, [report])
       return ''
     }
     const refusal = answer?.refusal ?? null
@@ -231,10 +248,6 @@ export class SessionRecord {
     }
   }
 
-  #shown(entry: Decision | Step | number): Decision | Step {
-    return typeof entry === 'number' ? this.#noOpinions.decision(entry, this.startedAt) : entry
-  }
-
   #remove(from: number, count: number): void {
     this.#entries.splice(from, count)
     this.#grow(-this.#sizes.splice(from, count).reduce((sum, size) => sum + size, 0))
@@ -263,8 +276,7 @@ function octetsOf(value: unknown): number {
 /** Of a string, a number, an object: what it takes beside its text. */
 const MEMBER_OCTETS = 16
 const KEY_OCTETS = 100
-const NO_OPINION_OCTETS = 64
-const NO_OPINION_MEMBERS = 5
+const NO_OPINION_OCTETS = 32
 /** Of a session without entries. */
 const SESSION_OCTETS = 500
 /** No session takes more, whatever plugins say in it. */

@@ -1,15 +1,19 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
 import { CallTable } from '../protocol/call-table.ts'
-import type { AskHead, LoadedReport, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
+import type { LoadedReport, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
 
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
-import { IsolateFault, PluginIsolate, STARTED, type Started, threadMicros } from './engine.ts'
-import { rowFrom, textOfRow } from './row.ts'
-import { type Call, type EffectAnswer, type Told, type Turn, TurnQueue } from './turn-queue.ts'
+import { IsolateFault, PluginIsolate, STARTED, type Started } from './engine.ts'
+import { LoadedPlugin } from './loaded.ts'
+import { makeRow, type Row, rowFrom } from './row.ts'
+import { Starvation } from './starvation.ts'
+import type { Call, EffectAnswer, Told, Turn } from './turn-queue.ts'
 
 /** Where a chain's results go. */
 export interface Outlet {
+  /** These calls are over, and each has these reports, none of which is an opinion. */
+  quiet(calls: readonly number[], reports: readonly PluginReportTuple[]): void
   reports(call: number, reports: readonly PluginReportTuple[]): void
   effect(call: number, effect: number, plugin: number, method: string, args: unknown): void
   log(call: number, plugin: number, level: string, text: string, fields: unknown): void
@@ -21,54 +25,22 @@ export interface Outlet {
   speak(): void
 }
 
-interface Loaded {
-  readonly request: LoadRequest
-  readonly config: string
-  isolate: PluginIsolate | null
-  /** Isolates this plugin has had before. */
-  generation: number
-  readonly turns: TurnQueue
-  /** The call that was in the isolate last and left commands there; null: there are none. */
-  hasSpoken: Call | null
-  /** Hooks in which it has waited for a promise: their calls enter one by one. */
-  readonly waitsIn: Set<string>
-  /** Until then, of performance.now(), each call enters by itself. */
-  aloneUntil: number
-}
-
-/** Effects one isolate may number; 256 generations fit the 32 bits of a frame before they come round again. */
-const EFFECTS_PER_ISOLATE = 2 ** 24
-const GENERATIONS = 256
-
 /**
  * Turns one after the other of the same plugin up to which each stay is written down and drained by itself. Beyond, the
  * plugin alone is written down, once: a write costs more than the stay of a plugin without an opinion.
  */
 const FEW_TURNS = 4
-/** After a row that came to nothing. */
-const ALONE_MS = 60_000
-
-/** A plugin that used less of its slice than this was not the one that took the time. */
-const STARVED_SHARE = 0.5
-/** Most that the thread uses between a reading of its CPU time and the stay it is read for. */
-const STALE_MS = 5
-/** Calls remembered to be asked again; without the memory a busy machine spares one that never ends. */
-const MAX_STARVED = 4_096
-
 export class Chains {
   readonly #outlet: Outlet
   /** In the order of their numbers, which is the order of every chain. */
-  #plugins = new Map<number, Loaded>()
+  #plugins = new Map<number, LoadedPlugin>()
   readonly #calls = new CallTable<Call>()
   /** Calls with reports not handed over yet; some may have been meanwhile. */
   #unsent: Call[] = []
-  /** What calls to be asked again have used of the processor, by their number. */
-  readonly #starved = new Map<number, { readonly plugin: number | undefined; readonly usedMicros: number }>()
+  readonly #starvation = new Starvation()
   #frame = 0
   /** When the last stay ended, of performance.now(). */
   #now = 0
-  #usedRead = 0
-  #usedReadAt = Number.NEGATIVE_INFINITY
 
   constructor(outlet: Outlet) {
     this.#outlet = outlet
@@ -77,23 +49,14 @@ export class Chains {
   /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
   load(plugin: number, request: LoadRequest): LoadedReport {
     this.#outlet.entering(plugin, 0)
-    this.#plugins.get(plugin)?.isolate?.dispose()
+    this.#plugins.get(plugin)?.disposeIsolate()
     const isolate = new PluginIsolate(request)
     try {
       const manifest: unknown = JSON.parse(isolate.manifestJson)
       const schema = (manifest as { config?: unknown }).config ?? null
       const config = JSON.stringify(completeConfiguration(schema, request.config))
       isolate.configure(config, 0)
-      const loaded = {
-        request,
-        config,
-        isolate,
-        generation: 0,
-        turns: new TurnQueue(),
-        hasSpoken: null,
-        waitsIn: new Set<string>(),
-        aloneUntil: 0,
-      }
+      const loaded = new LoadedPlugin(request, config, isolate)
       this.#plugins = new Map([...this.#plugins.set(plugin, loaded)].sort(([a], [b]) => a - b))
       return { manifest, heapBytes: isolate.heapBytes() }
     } catch (error) {
@@ -103,9 +66,9 @@ export class Chains {
   }
 
   /** Takes a question on; `work` puts it. */
-  ask(id: number, head: AskHead, told: Told): void {
+  ask(id: number, head: Pick<Call, 'route' | 'now' | 'seed' | 'watched'>, told: Told): void {
     const frame = ++this.#frame
-    const call: Call = { id, head, told, at: 0, reports: [], startedAt: 0, cpuMicros: 0, frame }
+    const call: Call = { id, ...head, told, at: 0, reports: [], startedAt: 0, cpuMicros: 0, frame }
     this.#calls.add(call)
     this.#next(call)
   }
@@ -121,8 +84,8 @@ export class Chains {
     const call = this.#calls.get(id)
     if (call === undefined) return
     this.#calls.delete(id)
-    const plugin = call.head.plugins[call.at]
-    const isolate = plugin === undefined ? null : this.#plugins.get(plugin)?.isolate
+    const plugin = call.route.plugins[call.at]
+    const isolate = plugin === undefined ? null : this.#plugins.get(plugin)?.current
     try {
       isolate?.cancel(id)
     } catch (error) {
@@ -140,7 +103,7 @@ export class Chains {
     for (let isDone = false; !isDone; ) {
       isDone = true
       for (const [plugin, loaded] of this.#plugins) {
-        if (loaded.turns.isEmpty) continue
+        if (!loaded.hasWork) continue
         isDone = false
         this.#workOff(plugin, loaded)
       }
@@ -148,19 +111,30 @@ export class Chains {
     this.#send()
   }
 
-  #workOff(plugin: number, loaded: Loaded): void {
+  #workOff(plugin: number, loaded: LoadedPlugin): void {
+    const rows = loaded.rows
+    loaded.rows = []
+    // Calls enter in the order of their frames: rows go on as they are while nobody else waits for the same plugin.
+    const asRows = rows.length === 1 && loaded.turns.isEmpty && !loaded.entersAlone(this.#now)
+    for (const row of rows) {
+      if (asRows && row.calls.length > FEW_TURNS && !loaded.waitsIn.has(hookOf(row))) {
+        this.#outlet.entering(plugin, 0)
+        this.#stayOfRow(plugin, loaded, row)
+        this.#pause(plugin, loaded)
+      } else this.#scatter(row)
+    }
     const turns = loaded.turns.take()
     const each =
-      turns.length <= FEW_TURNS ||
-      this.#now < loaded.aloneUntil ||
-      turns.some(({ call }) => call.head.watched)
+      turns.length <= FEW_TURNS || loaded.entersAlone(this.#now) || turns.some(({ call }) => call.watched)
     if (!each) this.#outlet.entering(plugin, 0)
+    const mayBeInRow = (turn: Turn): boolean =>
+      this.#isDue(plugin, turn) && !loaded.waitsIn.has(turn.call.route.hook)
     for (let at = 0; at < turns.length; ) {
-      const row = each
-        ? []
-        : rowFrom(turns, at, (turn) => this.#isDue(plugin, turn) && !loaded.waitsIn.has(turn.call.head.hook))
-      if (row.length > 1) {
-        at += this.#stayOfRow(plugin, loaded, row)
+      const calls = each ? [] : rowFrom(turns, at, mayBeInRow)
+      const [first] = calls
+      if (first !== undefined && calls.length > 1) {
+        this.#stayOfRow(plugin, loaded, makeRow(calls, first.at, []))
+        at += calls.length
       } else {
         const turn = turns[at++] as Turn
         if (!this.#isDue(plugin, turn)) continue
@@ -168,77 +142,135 @@ export class Chains {
         this.#stay(plugin, loaded, turn)
         if (each) this.#drain(plugin, loaded, false)
       }
-      if (this.#outlet.isOverdue(this.#now)) {
-        this.#drain(plugin, loaded, false)
-        this.#send()
-        this.#outlet.speak()
-      }
+      this.#pause(plugin, loaded)
     }
     this.#drain(plugin, loaded, false)
   }
 
-  /** Neither cancelled, nor answered during another call's stay, nor lost with the isolate. */
-  #isDue(plugin: number, { call }: Turn): boolean {
-    return this.#calls.get(call.id) === call && call.head.plugins[call.at] === plugin
+  /** Between two stays: the worker hears of what is done when it has heard nothing for long. */
+  #pause(plugin: number, loaded: LoadedPlugin): void {
+    if (!this.#outlet.isOverdue(this.#now)) return
+    this.#drain(plugin, loaded, false)
+    this.#send()
+    this.#outlet.speak()
   }
 
-  /**
-   * Calls that enter together; each may have ended, said something, or wait. Whatever goes wrong is nobody's fault yet.
-   *
-   * @returns how many of them are dealt with
-   */
-  #stayOfRow(plugin: number, loaded: Loaded, row: readonly Call[]): number {
+  /** Neither cancelled, nor answered during another call's stay, nor lost with the isolate. */
+  #isDue(plugin: number, { call }: Turn): boolean {
+    return this.#calls.get(call.id) === call && call.route.plugins[call.at] === plugin
+  }
+
+  /** Calls that enter together. Whatever goes wrong is nobody's fault yet: then each enters by itself. */
+  #stayOfRow(plugin: number, loaded: LoadedPlugin, row: Row): void {
     const startedAt = this.#now
+    const { calls, text } = row
     try {
-      const isolate = (loaded.isolate ??= reloaded(loaded))
+      const isolate = loaded.isolate()
       const before = isolate.insideMicros()
-      const { json, texts } = textOfRow(row)
-      const started = isolate.startRow(json, texts, row.length)
+      const started = isolate.startRow(text, calls.length)
       this.#now = performance.now()
-      const cpuMicros = Math.round((isolate.insideMicros() - before) / started.length)
-      for (const [index, how] of started.entries()) {
-        const call = row[index] as Call
-        call.startedAt = startedAt
-        call.cpuMicros = cpuMicros
-        if (how === STARTED.quiet) this.#report(call, [plugin, 0, 0, 0])
-        else loaded.hasSpoken = call
-        if (how === STARTED.waits) loaded.waitsIn.add(call.head.hook)
-      }
-      return started.length
+      const share = (micros: number): number => Math.round(micros / started.length)
+      const cpuMicros = share(isolate.insideMicros() - before)
+      const quiet = [plugin, 0, cpuMicros, share((this.#now - startedAt) * 1000)] as const
+      this.#partRow(loaded, row, started, quiet, startedAt)
     } catch (error) {
       if (!(error instanceof IsolateFault)) throw error
       this.#now = performance.now()
-      loaded.aloneUntil = this.#now + ALONE_MS
-      for (const call of row) loaded.turns.add({ call, frame: call.frame, answer: null })
+      loaded.parts(this.#now)
+      this.#scatter(row)
       this.#isolateGone(plugin, loaded)
-      return row.length
     }
   }
 
+  /** Those without an opinion stay together, who said something goes on by itself, and the rest has not entered yet. */
+  #partRow(
+    loaded: LoadedPlugin,
+    row: Row,
+    started: string,
+    quiet: PluginReportTuple,
+    startedAt: number,
+  ): void {
+    const { calls, at, reports } = row
+    if (started.length === calls.length && !/[12]/.test(started))
+      return this.#passOn({ ...row, at: at + 1, reports: [...reports, quiet] })
+    const isQuiet = (index: number): boolean => started[index] === '0'
+    for (let index = 0; index < started.length; index++) {
+      if (isQuiet(index)) continue
+      const call = calls[index] as Call
+      this.#book(call, at, reports)
+      call.startedAt = startedAt
+      call.cpuMicros = quiet[2]
+      loaded.hasSpoken = call
+      if (started[index] === '2') loaded.waitsIn.add(call.route.hook)
+    }
+    const silent = calls.filter((_, index) => isQuiet(index))
+    if (silent.length > 0) this.#passOn(makeRow(silent, at + 1, [...reports, quiet]))
+    const left = calls.slice(started.length)
+    if (left.length > 0) this.#scatter(makeRow(left, at, reports))
+  }
+
+  /** To the plugin whose turn it is; behind the last one its calls are over. */
+  #passOn(row: Row): void {
+    const { calls, at, reports } = row
+    const plugin = calls[0]?.route.plugins[at]
+    if (plugin !== undefined) {
+      const loaded = this.#plugins.get(plugin)
+      if (loaded === undefined) this.#scatter(row)
+      else loaded.rows.push(row)
+      return
+    }
+    const over: number[] = []
+    for (const call of calls) {
+      if (call.reports.length === 0) {
+        over.push(call.id)
+        this.#calls.delete(call.id)
+      } else {
+        this.#book(call, at, reports)
+        this.#end(call)
+      }
+    }
+    if (over.length > 0) this.#outlet.quiet(over, reports)
+  }
+
+  /** From here on each goes its own way. */
+  #scatter({ calls, at, reports }: Row): void {
+    for (const call of calls) {
+      this.#book(call, at, reports)
+      this.#next(call)
+    }
+  }
+
+  /** Brings a call of a row up to date. */
+  #book(call: Call, at: number, reports: readonly PluginReportTuple[]): void {
+    if (call.reports.length === 0 && reports.length > 0) this.#unsent.push(call)
+    call.reports.push(...reports)
+    call.at = at
+    call.startedAt = 0
+    call.cpuMicros = 0
+  }
+
   /** One stay in an isolate. Whatever goes wrong becomes a report; what the plugin says is left there for `#drain`. */
-  #stay(plugin: number, loaded: Loaded, { call, answer }: Turn): void {
-    const { now, seed, hook } = call.head
-    const usedBefore = this.#usedMicros()
+  #stay(plugin: number, loaded: LoadedPlugin, { call, answer }: Turn): void {
+    const { now, seed, route, told } = call
+    const usedBefore = this.#starvation.usedMicros(this.#now)
     try {
       if (answer === null) call.startedAt = this.#now
-      const isolate = (loaded.isolate ??= reloaded(loaded))
+      const isolate = loaded.isolate()
       const before = isolate.insideMicros()
       let started: Started = STARTED.spoke
       let rejected: IsolateFault | null = null
       try {
         started =
           answer === null
-            ? isolate.start(now, seed, call.id, hook, call.told)
+            ? isolate.start(now, seed, call.id, route.hook, told)
             : isolate.settle(now, seed, call.id, answer.effect, answer.ok, answer.json)
-              ? STARTED.spoke
-              : STARTED.quiet
       } catch (error) {
         if (!(error instanceof IsolateFault) || error.kind !== 'throw') throw error
         rejected = error
       }
       this.#now = performance.now()
       call.cpuMicros += isolate.insideMicros() - before
-      if (started === STARTED.waits) loaded.waitsIn.add(hook)
+      if (started === STARTED.waits) loaded.waitsIn.add(route.hook)
       if (started !== STARTED.quiet) loaded.hasSpoken = call
       else if (answer === null) this.#report(call, [plugin, 0, 0, 0])
       if (rejected === null) return
@@ -251,11 +283,11 @@ export class Chains {
   }
 
   /** What a plugin said since the last time. @param threw the last stay ended with an error */
-  #drain(plugin: number, loaded: Loaded, threw: boolean): void {
-    const { hasSpoken: call, isolate } = loaded
+  #drain(plugin: number, loaded: LoadedPlugin, threw: boolean): void {
+    const { hasSpoken: call, current: isolate } = loaded
     if (call === null || isolate === null) return
     loaded.hasSpoken = null
-    const usedBefore = this.#usedMicros()
+    const usedBefore = this.#starvation.usedMicros(this.#now)
     try {
       const before = isolate.insideMicros()
       const commands = isolate.drain(threw)
@@ -266,50 +298,19 @@ export class Chains {
     }
   }
 
-  /** CPU time of this thread, as it was not long ago: to read it takes as much of it as a short stay. */
-  #usedMicros(): number {
-    if (this.#now - this.#usedReadAt > STALE_MS) {
-      this.#usedRead = threadMicros()
-      this.#usedReadAt = this.#now
-    }
-    return this.#usedRead
-  }
-
   /** @throws what is no fault of an isolate's */
-  #failed(call: Call, plugin: number, loaded: Loaded, usedBefore: number, error: unknown): void {
+  #failed(call: Call, plugin: number, loaded: LoadedPlugin, usedBefore: number, error: unknown): void {
     if (!(error instanceof IsolateFault)) throw error
     this.#now = performance.now()
     const isToBlame = this.#calls.get(call.id) === call && isWith(call, plugin)
-    if (isToBlame && !this.#isStarved(call, error, loaded, threadMicros() - usedBefore))
+    if (isToBlame && !this.#starvation.excuses(call.id, plugin, error, usedBefore, loaded.request.sliceMs))
       this.#fault(call, plugin, error.kind, error.message, error.isolateStack)
     this.#isolateGone(plugin, loaded)
   }
 
-  /**
-   * Whether the time was over before the plugin had its share of the processor: the machine's fault, not the plugin's.
-   * What it uses when it is asked again is added, so that one that never ends is found on a busy machine too.
-   */
-  #isStarved(
-    { id, head, at }: Call,
-    { kind }: IsolateFault,
-    { request }: Loaded,
-    usedMicros: number,
-  ): boolean {
-    const plugin = head.plugins[at]
-    const before = this.#starved.get(id)
-    const usedInAll = usedMicros + (before !== undefined && before.plugin === plugin ? before.usedMicros : 0)
-    this.#starved.delete(id)
-    if (kind !== 'timeout' || usedInAll >= request.sliceMs * 1000 * STARVED_SHARE) return false
-    if (this.#starved.size >= MAX_STARVED) this.#starved.clear()
-    this.#starved.set(id, { plugin, usedMicros: usedInAll })
-    return true
-  }
-
-  /** After a timeout or a memory fault the isolate is not touched again; whoever waits in it is lost with it. */
-  #isolateGone(plugin: number, loaded: Loaded): void {
-    loaded.isolate?.dispose()
-    loaded.isolate = null
-    loaded.hasSpoken = null
+  /** Whoever waits in an isolate is lost with it. */
+  #isolateGone(plugin: number, loaded: LoadedPlugin): void {
+    loaded.disposeIsolate()
     for (const call of this.#calls.values()) {
       if (!isWith(call, plugin)) continue
       call.reports.push([plugin, 3, 0, 0])
@@ -344,7 +345,7 @@ export class Chains {
     if (call === undefined || !isWith(call, plugin)) return
     if (command.kind === 'failed') return this.#fault(call, plugin, 'throw', command.message, command.stack)
     const { answer, actions } = command
-    const isOver = endsAsking(answer, call.head.hook)
+    const isOver = endsAsking(answer, call.route.hook)
     if (answer === undefined && actions === undefined) this.#report(call, [plugin, 0, 0, 0])
     else this.#report(call, [plugin, 1, 0, 0, [answer ?? null, actions ?? []]], isOver)
   }
@@ -371,7 +372,7 @@ export class Chains {
 
   /** The plugin whose turn it is is going to be asked; after the last one the call is over. */
   #next(call: Call): void {
-    const plugin = call.head.plugins[call.at]
+    const plugin = call.route.plugins[call.at]
     if (plugin === undefined) return this.#end(call)
     const loaded = this.#plugins.get(plugin)
     if (loaded !== undefined) return loaded.turns.add({ call, frame: call.frame, answer: null })
@@ -397,9 +398,13 @@ export class Chains {
   }
 }
 
+function hookOf({ calls }: Row): string {
+  return calls[0]?.route.hook ?? ''
+}
+
 /** Whether the plugin was asked and has not answered. */
 function isWith(call: Call, plugin: number): boolean {
-  return call.startedAt !== 0 && call.head.plugins[call.at] === plugin
+  return call.startedAt !== 0 && call.route.plugins[call.at] === plugin
 }
 
 /** A refusal does, and so does what is no answer: the worker sees it the same way. */
@@ -407,11 +412,4 @@ function endsAsking(answer: unknown, hook: string): boolean {
   if (answer === null || answer === undefined || typeof answer !== 'object') return false
   const { kind } = answer as { kind?: unknown }
   return kind !== 'pass' && !(kind === 'accept' && hook === 'auth')
-}
-
-function reloaded(loaded: Loaded): PluginIsolate {
-  const isolate = new PluginIsolate(loaded.request)
-  loaded.generation = (loaded.generation + 1) % GENERATIONS
-  isolate.configure(loaded.config, loaded.generation * EFFECTS_PER_ISOLATE)
-  return isolate
 }

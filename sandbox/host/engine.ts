@@ -4,6 +4,7 @@
  * in and come out.
  */
 import ivm from 'isolated-vm'
+import type { RowText } from './row.ts'
 import type { Told } from './turn-queue.ts'
 
 export interface IsolateSource {
@@ -114,21 +115,20 @@ export class PluginIsolate {
   /**
    * Starts calls, one after the other, in one stay. It may leave some at the end for another one.
    *
-   * @param row JSON array of what `start` has as arguments, lengths in the place of the subject's JSON and the fields
-   * @param texts those, one behind the other
    * @param count of calls in the row
-   * @returns of each that was started how it went on
+   * @returns of each that was started how it went on: a digit, one of STARTED
    */
-  startRow(row: string, texts: string, count: number): readonly Started[] {
-    const digits = textOf(this.#enter('__startRow', [row, texts]))
+  startRow({ json, texts }: RowText, count: number): string {
+    const digits = textOf(this.#enter('__startRow', [json, texts]))
     if (digits.length > count || !/^[012]+$/.test(digits))
       throw new IsolateFault('throw', 'the plugin tampers with its isolate', '')
-    return Array.from(digits, Number) as Started[]
+    return digits
   }
 
   /** Settles an effect; `json` is its value or the reason of its failure. */
-  settle(now: number, seed: number, call: number, effect: number, ok: boolean, json: string): boolean {
-    return this.#enter('__settle', [now, seed, call, effect, ok, json]) === 1
+  settle(now: number, seed: number, call: number, effect: number, ok: boolean, json: string): Started {
+    const how = this.#enter('__settle', [now, seed, call, effect, ok, json])
+    return how === STARTED.quiet ? how : STARTED.spoke
   }
 
   cancel(call: number): void {

@@ -5,9 +5,9 @@
 import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { Socket } from 'node:net'
+import type { HookName } from '../../core/mail/hook-events.ts'
 import { type Frame, FrameBatch, FrameReader } from '../protocol/frames.ts'
 import {
-  type AskHead,
   type EffectResult,
   type LoadRequest,
   type PrepareRequest,
@@ -16,6 +16,7 @@ import {
 } from '../protocol/messages.ts'
 import { Chains } from './chain.ts'
 import { IsolateFault, prepareIsolates } from './engine.ts'
+import type { Route } from './turn-queue.ts'
 
 const WIRE = 3
 const BREADCRUMB = 4
@@ -33,6 +34,7 @@ let dealtWith = 0
 let spokeAt = 0
 
 const chains = new Chains({
+  quiet: (calls, reports) => batch.add(TO_WORKER.quiet, 0, JSON.stringify([calls, reports])),
   reports: (call, reports) => batch.add(TO_WORKER.reports, call, JSON.stringify(reports)),
   effect: (call, effect, plugin, method, args) =>
     batch.add(TO_WORKER.effect, call, JSON.stringify([effect, plugin, method, args])),
@@ -76,18 +78,39 @@ function obey({ type, id, payload }: Frame): void {
   throw new Error(`unknown frame type ${type}`)
 }
 
+/** Routes by what stands in a frame: few, for there are as many as hooks and sets of plugins. */
+const routes = new Map<string, Route>()
+
 function ask(call: number, payload: string): void {
   const headEnd = payload.indexOf('\n')
   const eventEnd = payload.indexOf('\n', headEnd + 1)
   const subjectEnd = payload.indexOf('\n', eventEnd + 1)
-  const jsonAt = payload.indexOf('{', eventEnd)
-  const hasSubject = jsonAt >= 0 && jsonAt < subjectEnd
-  chains.ask(call, JSON.parse(payload.slice(0, headEnd)) as AskHead, {
+  const subjectJsonAt = payload.indexOf('{', eventEnd)
+  const hasSubject = subjectJsonAt >= 0 && subjectJsonAt < subjectEnd
+  const [hook = '', plugins = '', now, seed, watched] = payload.slice(0, headEnd).split(' ')
+  const head = {
+    route: routeOf(hook, plugins),
+    now: Number(now),
+    seed: Number(seed),
+    watched: watched === '1',
+  }
+  chains.ask(call, head, {
     event: payload.slice(headEnd + 1, eventEnd),
-    subject: hasSubject ? payload.slice(eventEnd + 1, jsonAt) : '',
-    subjectJson: hasSubject ? payload.slice(jsonAt, subjectEnd) : '',
+    subject: hasSubject ? payload.slice(eventEnd + 1, subjectJsonAt) : '',
+    subjectJson: hasSubject ? payload.slice(subjectJsonAt, subjectEnd) : '',
     fields: payload.slice(subjectEnd + 1),
   })
+}
+
+function routeOf(hook: string, plugins: string): Route {
+  const key = `${hook} ${plugins}`
+  let route = routes.get(key)
+  if (route === undefined) {
+    route = { hook: hook as HookName, plugins: plugins === '' ? [] : plugins.split(',').map(Number) }
+    // Calls asked again after a death may have any plugins left: not so many that it would matter.
+    routes.set(key, route)
+  }
+  return route
 }
 
 function settle(call: number, payload: string): void {

@@ -1,5 +1,6 @@
 /** Turns of one plugin: calls that are to enter its isolate. */
-import type { AskHead, PluginReportTuple } from '../protocol/messages.ts'
+import type { HookName } from '../../core/mail/hook-events.ts'
+import type { PluginReportTuple } from '../protocol/messages.ts'
 
 /** What a question tells, as JSON. */
 export interface Told {
@@ -12,12 +13,24 @@ export interface Told {
   readonly fields: string
 }
 
+/** Which hook, and whom to ask in this order until one refuses or fails. One object for every call of that kind. */
+export interface Route {
+  readonly hook: HookName
+  readonly plugins: readonly number[]
+}
+
 /** A question on its way through the plugins it is for. */
 export interface Call {
   readonly id: number
-  readonly head: AskHead
+  readonly route: Route
+  /** Milliseconds since 1970: the plugin's clock. */
+  readonly now: number
+  /** Of the plugin's Math.random. */
+  readonly seed: number
+  /** Each stay is written down by itself. */
+  readonly watched: boolean
   readonly told: Told
-  /** Index in head.plugins of the one being asked. */
+  /** Index in route.plugins of the one being asked. */
   at: number
   /** Reports not sent yet. */
   reports: PluginReportTuple[]

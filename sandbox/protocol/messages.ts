@@ -2,15 +2,18 @@
  * The border as one table: every kind of frame, in both directions, with its payload. Plain data only. What comes from
  * a plughost is not believed: the worker reads it with `parse.ts`, field by field.
  */
-import type { HookName } from '../../core/mail/hook-events.ts'
-
 /** Worker to plughost. */
 export const TO_HOST = {
   /** id: plugin. Payload: JSON LoadRequest. */
   load: 1,
   /**
-   * id: call. Payload, a line each: JSON AskHead; JSON of the event without its subject; name of the subject and its JSON,
-   * or nothing; JSON of the header fields, or nothing.
+   * id: call. Payload, a line each:
+   * - hook, numbers of the plugins in the order of asking with commas between, the plugins' clock in milliseconds since
+   *   1970, seed of their random numbers, and 1 when plughosts died of late, so that before each stay it is written down
+   *   which call it is for, else 0; a space between;
+   * - JSON of the event without its subject;
+   * - name of the subject and its JSON, or nothing;
+   * - JSON of the header fields, or nothing.
    */
   ask: 2,
   /** id: call. Payload: JSON EffectResult. */
@@ -37,6 +40,8 @@ export const TO_WORKER = {
   log: 69,
   /** id: how many frames of the worker's have been dealt with so far (modulo 2^32). */
   progress: 70,
+  /** Calls that are over, nobody having had an opinion. id: 0. Payload: JSON QuietReport. */
+  quiet: 71,
 } as const
 
 export interface LoadRequest {
@@ -74,20 +79,11 @@ export interface FaultReport {
   readonly stack: string
 }
 
-export interface AskHead {
-  readonly hook: HookName
-  /** Plugins to ask, in this order, until one refuses or fails. */
-  readonly plugins: readonly number[]
-  /** Milliseconds since 1970: the plugin's clock. */
-  readonly now: number
-  /** Seed of the plugin's Math.random. */
-  readonly seed: number
-  /** Plughosts died of late: before each stay it is written down which call it is for, not only before a row of them. */
-  readonly watched?: true
-}
-
 /** `[plugin, kind, cpuMicros, wallMicros, body]`; kind 0 no opinion, 1 answer, 2 fault, 3 lost with its isolate, not to blame. */
 export type PluginReportTuple = readonly [number, 0 | 1 | 2 | 3, number, number, unknown?]
+
+/** `[calls, reports]`: every one of these calls has these reports, all of kind 0. */
+export type QuietReport = readonly [readonly number[], readonly PluginReportTuple[]]
 
 /** `[effect, plugin, method, arguments]` */
 export type EffectRequest = readonly [number, number, string, readonly unknown[]]

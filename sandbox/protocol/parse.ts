@@ -20,6 +20,12 @@ export type HostMessage =
       readonly heapBytes: number
     }
   | { readonly type: 'load-failed'; readonly plugin: number; readonly fault: RawFault }
+  | {
+      readonly type: 'quiet'
+      readonly calls: readonly number[]
+      /** Of every one of the calls. */
+      readonly reports: readonly RawReport[]
+    }
   | { readonly type: 'reports'; readonly call: number; readonly reports: readonly RawReport[] }
   | {
       readonly type: 'effect'
@@ -63,6 +69,8 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
       return { type: 'progress', dealtWith: id }
     case TO_WORKER.reports:
       return { type: 'reports', call: id, reports: list(json(payload)).map(parseReport) }
+    case TO_WORKER.quiet:
+      return parseQuiet(list(json(payload)))
     case TO_WORKER.loaded:
       return parseLoaded(id, record(json(payload)))
     case TO_WORKER.loadFailed:
@@ -74,6 +82,12 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
     default:
       throw new ProtocolViolation(`a frame of type ${type}`)
   }
+}
+
+function parseQuiet([calls, reports]: readonly unknown[]): HostMessage {
+  const raw = list(reports).map(parseReport)
+  if (raw.some(({ kind }) => kind !== 0)) throw new ProtocolViolation('an opinion of somebody who has none')
+  return { type: 'quiet', calls: list(calls).map(number), reports: raw }
 }
 
 function parseLoaded(

@@ -3,11 +3,12 @@
 import { Socket } from 'node:net'
 
 const TO_HOST = { load: 1, ask: 2, result: 3 }
-const TO_WORKER = { ready: 64, loaded: 65, reports: 67, effect: 68, log: 69, progress: 70 }
+const TO_WORKER = { ready: 64, loaded: 65, reports: 67, effect: 68, log: 69, progress: 70, quiet: 71 }
 
 const wire = new Socket({ fd: 3, readable: true, writable: true })
 let pending = Buffer.alloc(0)
 let lie = () => {}
+let heard = 0
 
 function frame(type, id, payload) {
   const body = Buffer.from(payload)
@@ -51,6 +52,9 @@ const LIES = {
   'another plugin': (call) => answer(call, 99),
   'no plugin at all': (call) => say(TO_WORKER.reports, call, [['x', 0, 1, 1]]),
   'a report of no kind': (call) => say(TO_WORKER.reports, call, [[1, 9, 1, 1]]),
+  'quiet about a foreign call': (call) => say(TO_WORKER.quiet, 0, [[call + 1_000], [[1, 0, 1, 1]]]),
+  'quiet about another plugin': (call) => say(TO_WORKER.quiet, 0, [[call], [[99, 0, 1, 1]]]),
+  'an opinion that is quiet': (call) => say(TO_WORKER.quiet, 0, [[call], [[1, 1, 1, 1, [null, []]]]]),
   'a frame of 1 GiB': () => lengthPrefix(2 ** 30),
   'a frame of nothing': () => lengthPrefix(0),
   'no JSON': (call) => say(TO_WORKER.reports, call, '{'),
@@ -89,7 +93,10 @@ wire.on('data', (chunk) => {
     const end = 4 + pending.readUInt32LE(0)
     hear(pending[4], pending.readUInt32LE(5), pending.toString('utf8', 9, end))
     pending = pending.subarray(end)
+    heard++
   }
+  // Else it would get no more, and there would be no more to lie about.
+  say(TO_WORKER.progress, heard, '')
 })
 wire.on('end', () => process.exit(0))
 wire.on('error', () => process.exit(0))

@@ -4,10 +4,13 @@ import { test } from 'node:test'
 import { type Call, TurnQueue } from '../../sandbox/host/turn-queue.ts'
 
 function turnOf(frame: number) {
-  const head = { hook: 'rcpt', plugins: [1], now: 0, seed: 0 } as const
+  const route = { hook: 'rcpt', plugins: [1] } as const
   const call: Call = {
     id: frame,
-    head,
+    route,
+    now: 0,
+    seed: 0,
+    watched: false,
     told: { event: '', subject: '', subjectJson: '', fields: '' },
     at: 0,
     reports: [],
