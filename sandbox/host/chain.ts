@@ -1,29 +1,14 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
 import { CallTable } from '../protocol/call-table.ts'
 import type { LoadedReport, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
-
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
 import { IsolateFault, PluginIsolate, STARTED, type Started } from './engine.ts'
 import { LoadedPlugin } from './loaded.ts'
+import type { Outlet } from './outlet.ts'
 import { makeRow, type Row, rowFrom } from './row.ts'
 import { Starvation } from './starvation.ts'
 import type { Call, EffectAnswer, Told, Turn } from './turn-queue.ts'
-
-/** Where a chain's results go. */
-export interface Outlet {
-  /** These calls are over, and each has these reports, none of which is an opinion. */
-  quiet(calls: readonly number[], reports: readonly PluginReportTuple[]): void
-  reports(call: number, reports: readonly PluginReportTuple[]): void
-  effect(call: number, effect: number, plugin: number, method: string, args: unknown): void
-  log(call: number, plugin: number, level: string, text: string, fields: unknown): void
-  /** Called before stays in an isolate: what a death from here on is blamed on. `call` 0: one of many. */
-  entering(plugin: number, call: number): void
-  /** Whether the worker has heard nothing for so long that it should. `now`: of performance.now(). */
-  isOverdue(now: number): boolean
-  /** What was handed over goes out now. */
-  speak(): void
-}
 
 /**
  * Turns one after the other of the same plugin up to which each stay is written down and drained by itself. Beyond, the
@@ -117,7 +102,7 @@ export class Chains {
     // Calls enter in the order of their frames: rows go on as they are while nobody else waits for the same plugin.
     const asRows = rows.length === 1 && loaded.turns.isEmpty && !loaded.entersAlone(this.#now)
     for (const row of rows) {
-      if (asRows && row.calls.length > FEW_TURNS && !loaded.waitsIn.has(hookOf(row))) {
+      if (asRows && row.calls.length > FEW_TURNS && !loaded.waitsIn.has(row.calls[0]?.route.hook ?? '')) {
         this.#outlet.entering(plugin, 0)
         this.#stayOfRow(plugin, loaded, row)
         this.#pause(plugin, loaded)
@@ -396,10 +381,6 @@ export class Chains {
     this.#outlet.reports(call.id, call.reports)
     call.reports = []
   }
-}
-
-function hookOf({ calls }: Row): string {
-  return calls[0]?.route.hook ?? ''
 }
 
 /** Whether the plugin was asked and has not answered. */

@@ -5,7 +5,6 @@
 import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { Socket } from 'node:net'
-import type { HookName } from '../../core/mail/hook-events.ts'
 import { type Frame, FrameBatch, FrameReader } from '../protocol/frames.ts'
 import {
   type EffectResult,
@@ -78,7 +77,7 @@ function obey({ type, id, payload }: Frame): void {
   throw new Error(`unknown frame type ${type}`)
 }
 
-/** Routes by what stands in a frame: few, for there are as many as hooks and sets of plugins. */
+/** Routes by what stands in a frame: as many as there are hooks, and ends of a hook's list of plugins. */
 const routes = new Map<string, Route>()
 
 function ask(call: number, payload: string): void {
@@ -106,8 +105,7 @@ function routeOf(hook: string, plugins: string): Route {
   const key = `${hook} ${plugins}`
   let route = routes.get(key)
   if (route === undefined) {
-    route = { hook: hook as HookName, plugins: plugins === '' ? [] : plugins.split(',').map(Number) }
-    // Calls asked again after a death may have any plugins left: not so many that it would matter.
+    route = { hook, plugins: plugins === '' ? [] : plugins.split(',').map(Number) }
     routes.set(key, route)
   }
   return route

@@ -1,5 +1,4 @@
 /** Turns of one plugin: calls that are to enter its isolate. */
-import type { HookName } from '../../core/mail/hook-events.ts'
 import type { PluginReportTuple } from '../protocol/messages.ts'
 
 /** What a question tells, as JSON. */
@@ -15,7 +14,7 @@ export interface Told {
 
 /** Which hook, and whom to ask in this order until one refuses or fails. One object for every call of that kind. */
 export interface Route {
-  readonly hook: HookName
+  readonly hook: string
   readonly plugins: readonly number[]
 }
 
