@@ -76,8 +76,15 @@ function domains(config: Config): unknown {
 }
 
 function outbound(config: Config): unknown {
-  const { route, tls, ...settings } = config.outbound
-  return { route: route === null ? null : destination(route, config), ...settings, tls: { ca: tls.ca } }
+  const { route, tls, timeouts, ...settings } = config.outbound
+  return {
+    route: route === null ? null : destination(route, config),
+    ...settings,
+    timeouts: Object.fromEntries(
+      Object.entries(timeouts).map(([name, ms]) => [name.replace(/Ms$/, ''), formatDuration(ms)]),
+    ),
+    tls: { ca: tls.ca },
+  }
 }
 
 /** With a mask where the password stands. */

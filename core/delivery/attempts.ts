@@ -4,7 +4,7 @@ import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue, RecipientOutcome } from '../queue/queue.ts'
 import type { NewMessage, Settlement } from '../queue/queue-store.ts'
-import type { Channel, Outgoing } from './channel.ts'
+import type { Channel, ClientTls, Outgoing } from './channel.ts'
 import type { Finished, Notices, Told } from './notices.ts'
 import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './outcome.ts'
 import type { OutcomeListener, Ruling } from './policy.ts'
@@ -20,6 +20,8 @@ export interface Attempted {
   readonly route: string
   /** Address and port, or path. */
   readonly remote: string
+  /** Of the connection; null in the clear, and without one. */
+  readonly tls: ClientTls | null
   readonly recipients: readonly AttemptedRecipient[]
   readonly wallMs: number
 }
@@ -89,7 +91,7 @@ export class Attempts {
       await this.#options.inHand.release([work])
     else if (work.isLost) this.#unsettled(work, 'lost', [])
     else if (met === null) return 'gone'
-    else return await this.#settle(work, channel.remote, met, startedAt, 0)
+    else return await this.#settle(work, channel, met, startedAt, 0)
     return 'done'
   }
 
@@ -102,7 +104,7 @@ export class Attempts {
     notBefore: number,
   ): Promise<void> {
     const recipients = work.delivery.recipients.map(() => met)
-    await this.#settle(work, remote, recipients, startedAt, notBefore)
+    await this.#settle(work, { remote, tls: null }, recipients, startedAt, notBefore)
   }
 
   /** Puts work off that was not attempted; does not count. The next attempt is not before `notBefore`. */
@@ -170,12 +172,14 @@ export class Attempts {
 
   /** Null when the content could not be had: the work is put off then, and that is our own trouble. */
   async #outgoing(work: Work): Promise<Outgoing | null> {
-    const { message, reversePath, recipients, origin } = work.delivery
-    const needs = origin.kind === 'smtp' ? (origin.needs ?? []) : []
+    const { message, reversePath, recipients, origin, dsn: envelope } = work.delivery
+    const { needs = [] } = origin
     try {
       const stored = await this.#options.inHand.content(work)
-      const addresses = recipients.slice(0, MAX_RECIPIENTS).map(({ address }) => address)
-      return { queueId: message, reversePath, recipients: addresses, stored, needs }
+      const now = recipients.slice(0, MAX_RECIPIENTS)
+      const addresses = now.map(({ address }) => address)
+      const dsn = { envelope, recipients: new Map(now.map((one) => [one.address, one.dsn])) }
+      return { queueId: message, reversePath, recipients: addresses, stored, needs, dsn }
     } catch (error) {
       this.#options.log.error('delivery-content-failed', { message, reason: String(error) })
       await this.postpone(work, { kind: 'local', text: 'the stored message cannot be read' }, 0)
@@ -185,7 +189,7 @@ export class Attempts {
 
   async #settle(
     work: Work,
-    remote: string,
+    { remote, tls }: Pick<Channel, 'remote' | 'tls'>,
     met: readonly Met[],
     startedAt: number,
     notBefore: number,
@@ -194,7 +198,7 @@ export class Attempts {
     const before = this.#settlements(work, met, outcomes, notBefore)
     const wallMs = Math.round(this.#options.clock.monotonic() - startedAt)
     const { settled, settlements } = await this.#writeDown(work, before, met, remote)
-    if (settled === 'settled') this.#tell(work, remote, settlements, wallMs)
+    if (settled === 'settled') this.#tell(work, { remote, tls, wallMs }, settlements)
     else this.#unsettled(work, settled, settlements)
     return outcomes.some(({ level }) => level === 'host') ? 'host-trouble' : 'done'
   }
@@ -263,12 +267,16 @@ export class Attempts {
     })
   }
 
-  #tell(work: Work, remote: string, settlements: readonly Settlement[], wallMs: number): void {
+  #tell(
+    work: Work,
+    met: Pick<Attempted, 'remote' | 'tls' | 'wallMs'>,
+    settlements: readonly Settlement[],
+  ): void {
     const { message, route } = work.delivery
     const recipients = settlements.map(told)
     this.#count(settlements)
-    this.#options.log.info('delivery-attempt', { message, route, remote, wallMs, recipients })
-    this.#options.observer.attempted({ queueId: message, route, remote, recipients, wallMs })
+    this.#options.log.info('delivery-attempt', { message, route, ...met, recipients })
+    this.#options.observer.attempted({ queueId: message, route, ...met, recipients })
   }
 
   #count(settlements: readonly Settlement[]): void {

@@ -8,7 +8,7 @@ import type { Log } from '../observe/log.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Delivery } from '../queue/queue-store.ts'
 import { type AttemptNotices, type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
-import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client-timeouts.ts'
+import type { ClientTimeouts } from './client-timeouts.ts'
 import { ConnectionPlaces } from './connection-places.ts'
 import { needsConnection, openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
@@ -31,7 +31,6 @@ export interface DeliveryPace {
   /** The queue is looked at after so many milliseconds even when nothing seems due. */
   readonly pollMs: number
   readonly site: SitePace
-  readonly timeouts: ClientTimeouts
 }
 
 export const DELIVERY_PACE: DeliveryPace = Object.freeze({
@@ -40,7 +39,6 @@ export const DELIVERY_PACE: DeliveryPace = Object.freeze({
   claimPauseMs: 25,
   pollMs: 30_000,
   site: SITE_PACE,
-  timeouts: CLIENT_TIMEOUTS,
 })
 
 /** What a reload replaces: for connections opened from then on. */
@@ -48,6 +46,7 @@ export interface NextSettings {
   /** Our name, said with EHLO and part of file names. */
   readonly hostname: string
   readonly nextHops: NextHops
+  readonly timeouts: ClientTimeouts
 }
 
 export interface DelivererOptions {
@@ -240,12 +239,11 @@ export class Deliverer {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
     const { clock, log, policy = NO_POLICY } = this.#options
-    const { timeouts } = this.#pace
     const pace = sharedPace(this.#pace.site, this.#options.workers ?? 1)
-    const lasting = { timeouts, clock, log, plaintextHosts: this.#plaintextHosts }
+    const lasting = { clock, log, plaintextHosts: this.#plaintextHosts }
     const site = new Site({
       route,
-      open: (signal) => openerOf(route, { ...lasting, ...this.#next })(signal),
+      open: (signal, demand) => openerOf(route, { ...lasting, ...this.#next })(signal, demand),
       attempts: this.#attempts,
       inHand: this.#inHand,
       places: needsConnection(route) ? this.#places.ofSite() : NO_BOUND.ofSite(),

@@ -35,6 +35,16 @@ outbound:
   family: both
   allowedNetworks: []
   connections: 500
+  timeouts:
+    connect: 30s
+    greeting: 5m
+    command: 5m
+    mail: 5m
+    rcpt: 5m
+    data: 2m
+    block: 3m
+    dot: 10m
+    transaction: 1h
   tls:
     ca: null
 dns:

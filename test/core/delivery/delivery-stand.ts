@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
+import { CLIENT_TIMEOUTS, type ClientTimeouts } from '../../../core/delivery/client-timeouts.ts'
 import {
   DELIVERY_PACE,
   Deliverer,
@@ -34,9 +35,9 @@ export interface StandOptions {
   readonly expireMs?: number
   readonly leaseMs?: number
   readonly maxConnections?: number
-  readonly pace?: Partial<Omit<DeliveryPace, 'site' | 'timeouts'>>
+  readonly pace?: Partial<Omit<DeliveryPace, 'site'>>
   readonly site?: Partial<SitePace>
-  readonly timeouts?: Partial<DeliveryPace['timeouts']>
+  readonly timeouts?: Partial<ClientTimeouts>
   /** Nothing is found by name unless this is given. */
   readonly nextHops?: NextHops
   /** A keeper that others use too; its own unless given. */
@@ -94,7 +95,11 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const given = { queue, leaseMs, maxConnections, clock, log, notices }
   const deliverer = new Deliverer({
     ...given,
-    next: { hostname: 'mx.postern.test', nextHops: options.nextHops ?? nameless() },
+    next: {
+      hostname: 'mx.postern.test',
+      nextHops: options.nextHops ?? nameless(),
+      timeouts: { ...CLIENT_TIMEOUTS, ...options.timeouts },
+    },
     ...listening(attempts, heard),
     policy: policyOf(options),
     pace: paceOf(options),
@@ -212,12 +217,11 @@ function nameless(): NextHops {
   })
 }
 
-function paceOf({ pace = {}, site = {}, timeouts = {} }: StandOptions): DeliveryPace {
+function paceOf({ pace = {}, site = {} }: StandOptions): DeliveryPace {
   return {
     ...DELIVERY_PACE,
     ...pace,
     site: { ...DELIVERY_PACE.site, ...site },
-    timeouts: { ...DELIVERY_PACE.timeouts, ...timeouts },
   }
 }
 
