@@ -2,7 +2,7 @@
  * Notices: what an attempt means for the one who sent the message (RFC 3461 §5, RFC 3464). Nothing is sent here: a
  * notice is a message that is stored with the settlement it is about, and leaves like any other.
  */
-import { type Address, parseMailbox } from '../mail/address.ts'
+import { type Address, parseUtf8Mailbox } from '../mail/address.ts'
 import { buildDsn } from '../mail/dsn.ts'
 import { MAX_RETURNED_OCTETS } from '../mail/dsn-original.ts'
 import { NO_DSN_ENVELOPE, wantsNotice } from '../mail/dsn-parameters.ts'
@@ -177,7 +177,7 @@ export class Notices {
   ): Promise<readonly NewMessage[] | null> {
     const { message, reversePath } = finished.delivery
     try {
-      const to = parseMailbox(reversePath)
+      const to = parseUtf8Mailbox(reversePath)
       if (typeof to === 'string') return this.#impossible(message, `the reverse-path is no address: ${to}`)
       const id = this.#options.newId()
       const bytes = this.#built(finished, to, recipients, await originalOf(await finished.content()))

@@ -22,6 +22,19 @@ export function decodeUtf8Address(text: string): string | null {
   return isSound && !UNPRINTABLE.test(address) ? address : null
 }
 
+/** The text, or what there is room for, ending between characters and with dots. */
+export function cutToOctets(text: string, maxOctets: number): string {
+  if (Buffer.byteLength(text) <= maxOctets) return text
+  let cut = ''
+  let octets = 3
+  for (const char of text) {
+    octets += Buffer.byteLength(char)
+    if (octets > maxOctets) break
+    cut += char
+  }
+  return `${cut}...`
+}
+
 /** @param isUtf8 as utf-8-addr-unitext, for a server that offers SMTPUTF8; else as utf-8-addr-xtext, US-ASCII */
 export function encodeUtf8Address(address: string, isUtf8: boolean): string {
   return Array.from(address, (char) => {
