@@ -2,7 +2,6 @@
  * The third part of a notice: the message it is about, or its header (RFC 6522 §3, §4; RFC 3461 §6.2), with a header of
  * UTF-8 under the names of RFC 6533 §6.
  */
-import { isUtf8 } from 'node:buffer'
 import type { OriginalMessage } from './dsn-report.ts'
 import { quotedPrintable } from './quoted-printable.ts'
 
@@ -48,7 +47,14 @@ function headerPart(original: OriginalMessage, what: ReturnedPart['what']): Retu
 
 /** UTF-8 beyond US-ASCII (RFC 6532), rather than octets of some other charset, which were never allowed. */
 function isUtf8Header(header: Uint8Array): boolean {
-  return header.some((octet) => octet > 0x7f) && isUtf8(header)
+  if (!header.some((octet) => octet > 0x7f)) return false
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(header)
+    return true
+  } catch {
+    // Some other charset: not ours to name.
+    return false
+  }
 }
 
 /** The header without the empty line behind it; of a long one, as many whole lines as there is room for. */
