@@ -106,6 +106,12 @@ export interface OutboundConfig {
   readonly connections: number
   /** Milliseconds (RFC 5321 §4.5.3.2). */
   readonly timeouts: OutboundTimeouts
+  readonly bounceClasses: {
+    /** In place of the rules that come with the gateway; null: those. */
+    readonly file: string | null
+    /** Place in the configuration file, for messages. */
+    readonly place: string
+  }
   readonly tls: {
     /** File of authorities that are trusted beside the system's; null without one. */
     readonly ca: string | null

@@ -64,6 +64,14 @@ export const outbound = {
       default: 500,
     },
     timeouts,
+    bounceClasses: {
+      description:
+        'File with rules that say what replies are about, in place of config/bounce-classes.yaml of the gateway.',
+      type: ['string', 'null'],
+      format: 'path',
+      default: null,
+      examples: ['./bounce-classes.yaml'],
+    },
     tls: {
       description: 'Next servers that must prove who they are: `smtps://`, and all that we sign in to.',
       type: 'object',

@@ -142,7 +142,7 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
 }
 
 function toOutbound(outbound: Settings['outbound'], { folder, placeOf }: Surroundings): OutboundConfig {
-  const { route, port, family, allowedNetworks, connections, timeouts, tls } = outbound
+  const { route, port, family, allowedNetworks, connections, timeouts, bounceClasses, tls } = outbound
   return {
     route: route === null || route === 'mx' ? route : destination(route, folder),
     port,
@@ -159,6 +159,10 @@ function toOutbound(outbound: Settings['outbound'], { folder, placeOf }: Surroun
       blockMs: durationMs(timeouts.block),
       dotMs: durationMs(timeouts.dot),
       transactionMs: durationMs(timeouts.transaction),
+    },
+    bounceClasses: {
+      file: bounceClasses === null ? null : resolve(folder, bounceClasses),
+      place: placeOf(['outbound', 'bounceClasses']),
     },
     tls: {
       ca: tls.ca === null ? null : resolve(folder, tls.ca),

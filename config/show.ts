@@ -76,13 +76,14 @@ function domains(config: Config): unknown {
 }
 
 function outbound(config: Config): unknown {
-  const { route, tls, timeouts, ...settings } = config.outbound
+  const { route, tls, timeouts, bounceClasses, ...settings } = config.outbound
   return {
     route: route === null ? null : destination(route, config),
     ...settings,
     timeouts: Object.fromEntries(
       Object.entries(timeouts).map(([name, ms]) => [name.replace(/Ms$/, ''), formatDuration(ms)]),
     ),
+    bounceClasses: bounceClasses.file,
     tls: { ca: tls.ca },
   }
 }

@@ -30,6 +30,8 @@ export interface AttemptedRecipient {
   readonly address: string
   readonly result: Settlement['result']
   readonly detail: string
+  /** What kept it from being delivered, in a word; missing when it was, or goes another way. */
+  readonly class?: string
 }
 
 export interface AttemptObserver {
@@ -44,12 +46,17 @@ export interface DeliveryCounters {
   bounced: number
 }
 
+/** Recipients not delivered since the start, by what became of them and by class. */
+export type ClassCounts = Record<'deferred' | 'held' | 'bounced', Map<string, number>>
+
 export interface AttemptsOptions {
   readonly queue: Queue
   readonly inHand: WorkInHand
   readonly notices: AttemptNotices
   readonly observer: AttemptObserver
   readonly listener: OutcomeListener
+  /** In a word, what kept mail from being delivered. */
+  readonly classOf: (met: Met) => string
   readonly log: Log
   readonly clock: Clock
   /** Called when recipients were put off or moved, or a notice was stored, with the earliest moment one is due again, milliseconds since 1970. */
@@ -69,7 +76,13 @@ export type AttemptEnd = 'done' | 'host-trouble' | 'gone'
 export const MAX_RECIPIENTS = 100
 
 export class Attempts {
-  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0, bounced: 0 }
+  readonly counters: DeliveryCounters = {
+    delivered: 0,
+    deferred: 0,
+    held: 0,
+    bounced: 0,
+  }
+  readonly classes: ClassCounts = { deferred: new Map(), held: new Map(), bounced: new Map() }
   readonly #options: AttemptsOptions
 
   constructor(options: AttemptsOptions) {
@@ -132,8 +145,9 @@ export class Attempts {
     const { settled, settlements } = written
     if (settled !== 'settled') return this.#unsettled(work, settled, settlements)
     const { message, route } = delivery
-    const recipients = settlements.map(told)
-    this.#count(settlements)
+    const met = 'met' in ruling ? ruling.met : undefined
+    const recipients = settlements.map((settlement) => this.#classed(settlement, met))
+    this.#count(recipients)
     this.#options.log.info('delivery-ruled', { message, route, ruling: ruling.kind, recipients })
   }
 
@@ -198,7 +212,7 @@ export class Attempts {
     const before = this.#settlements(work, met, outcomes, notBefore)
     const wallMs = Math.round(this.#options.clock.monotonic() - startedAt)
     const { settled, settlements } = await this.#writeDown(work, before, met, remote)
-    if (settled === 'settled') this.#tell(work, { remote, tls, wallMs }, settlements)
+    if (settled === 'settled') this.#tell(work, { remote, tls, wallMs }, settlements, met)
     else this.#unsettled(work, settled, settlements)
     return outcomes.some(({ level }) => level === 'host') ? 'host-trouble' : 'done'
   }
@@ -269,18 +283,31 @@ export class Attempts {
 
   #tell(
     work: Work,
-    met: Pick<Attempted, 'remote' | 'tls' | 'wallMs'>,
+    how: Pick<Attempted, 'remote' | 'tls' | 'wallMs'>,
     settlements: readonly Settlement[],
+    met: readonly Met[],
   ): void {
     const { message, route } = work.delivery
-    const recipients = settlements.map(told)
-    this.#count(settlements)
-    this.#options.log.info('delivery-attempt', { message, route, ...met, recipients })
-    this.#options.observer.attempted({ queueId: message, route, ...met, recipients })
+    const recipients = settlements.map((settlement, index) => this.#classed(settlement, met[index]))
+    this.#count(recipients)
+    this.#options.log.info('delivery-attempt', { message, route, ...how, recipients })
+    this.#options.observer.attempted({ queueId: message, route, ...how, recipients })
   }
 
-  #count(settlements: readonly Settlement[]): void {
-    for (const { result } of settlements) if (result !== 'rerouted') this.counters[result] += 1
+  /** @param met undefined: a plugin's word */
+  #classed(settlement: Settlement, met: Met | undefined): AttemptedRecipient {
+    if (settlement.result === 'delivered' || settlement.result === 'rerouted') return told(settlement)
+    return { ...told(settlement), class: met === undefined ? 'plugin' : this.#options.classOf(met) }
+  }
+
+  #count(recipients: readonly AttemptedRecipient[]): void {
+    for (const { result, class: name = '' } of recipients) {
+      if (result === 'rerouted') continue
+      this.counters[result] += 1
+      if (result === 'delivered') continue
+      const counts = this.classes[result]
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
   }
 
   #announceDue({ delivery }: Work, settlements: readonly Settlement[]): void {

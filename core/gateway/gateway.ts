@@ -201,8 +201,8 @@ function policyOf({ current }: Generations): PolicyParts {
 }
 
 function nextOf({ current }: Generations): NextSettings {
-  const { config, nextHops } = current
-  return { hostname: config.hostname, nextHops, timeouts: config.outbound.timeouts }
+  const { config, nextHops, bounceClasses } = current
+  return { hostname: config.hostname, nextHops, timeouts: config.outbound.timeouts, bounceClasses }
 }
 
 /** From the next command on, and the next attempt. */

@@ -36,6 +36,7 @@ test('an empty file gives every default', () => {
         dotMs: 600_000,
         transactionMs: 3_600_000,
       },
+      bounceClasses: { file: null, place: '/etc/postern/postern.yaml:1:1' },
       tls: { ca: null, place: '/etc/postern/postern.yaml:1:1' },
     },
     passwords: {},

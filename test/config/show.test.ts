@@ -45,6 +45,7 @@ outbound:
     block: 3m
     dot: 10m
     transaction: 1h
+  bounceClasses: null
   tls:
     ca: null
 dns:
@@ -109,7 +110,7 @@ workers: 1
 const files = ['config/postern.yaml', 'config/examples/inbound.yaml']
 const texts = [
   'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
-  'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7 }',
+  'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7, bounceClasses: ./b.yaml, timeouts: { dot: 15m } }',
   'outbound: { route: "smtps://mail.example.com", tls: { ca: ./ca.pem } }',
   'domains: { a.test: { deliver: "lmtp://127.0.0.1" }, b.test: { deliver: "lmtp+unix:./lmtp" } }',
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
@@ -135,6 +136,7 @@ function loaded(text: string): Extract<LoadedConfig, { ok: true }> {
 function withoutPlaces({ config }: Extract<LoadedConfig, { ok: true }>): unknown {
   const plugins = config.plugins.map((plugin) => ({ ...plugin, place: '' }))
   const tls = config.tls === null ? null : { ...config.tls, place: '' }
-  const outbound = { ...config.outbound, tls: { ca: config.outbound.tls.ca } }
+  const { tls: next, bounceClasses } = config.outbound
+  const outbound = { ...config.outbound, tls: { ca: next.ca }, bounceClasses: bounceClasses.file }
   return structuredClone({ ...config, plugins, tls, outbound })
 }

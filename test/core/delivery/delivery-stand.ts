@@ -22,6 +22,7 @@ import {
 } from '../../../core/delivery/policy.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
+import { BounceClasses } from '../../../core/mail/bounce-classes.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
@@ -99,6 +100,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
       hostname: 'mx.postern.test',
       nextHops: options.nextHops ?? nameless(),
       timeouts: { ...CLIENT_TIMEOUTS, ...options.timeouts },
+      bounceClasses: new BounceClasses([{ class: 'bad-mailbox', status: ['5.1.1'] }]),
     },
     ...listening(attempts, heard),
     policy: policyOf(options),
