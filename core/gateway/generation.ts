@@ -86,10 +86,10 @@ export async function openGeneration(
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
   const { keeper, records, newQueueId, clock, log } = lasting
-  const authorities = openAuthorities(config)
-  if ('problems' in authorities) return authorities
   const classes = readBounceClasses(config)
   if ('problems' in classes) return classes
+  const authorities = openAuthorities(config)
+  if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
     ? before.certificate
     : openCertificate(config, log, clock)

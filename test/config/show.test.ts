@@ -110,10 +110,11 @@ workers: 1
 const files = ['config/postern.yaml', 'config/examples/inbound.yaml']
 const texts = [
   'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
-  'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7, bounceClasses: ./b.yaml, timeouts: { dot: 15m } }',
+  'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7 }',
   'outbound: { route: "smtps://mail.example.com", tls: { ca: ./ca.pem } }',
   'domains: { a.test: { deliver: "lmtp://127.0.0.1" }, b.test: { deliver: "lmtp+unix:./lmtp" } }',
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
+  'outbound: { bounceClasses: ./b.yaml, timeouts: { dot: 15m } }',
   'limits: off',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
   'plugins: [{ path: ./x.ts, config: { a: [1, { b: null }], "c d": "- e: #" }, grant: { relay.grant: true }, onError: skip }]',
