@@ -216,6 +216,8 @@ describe('the client', { concurrency: 8 }, () => {
       const startedAt = performance.now()
       const met = await carried(channel, outgoing(['a@remote.test']))
       assert.deepEqual(results(met), ['deferred'])
+      assert.ok(met[0]?.kind === 'trouble' && met[0].phase === verb, JSON.stringify(met))
+      assert.match(met[0].text, /^no reply within 1\.5 s/)
       assert.ok(performance.now() - startedAt < 15_000)
       assert.equal(channel.isUsable, false)
       await until(() => remote.open === 0)
