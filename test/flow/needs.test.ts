@@ -108,6 +108,8 @@ test('REQUIRETLS to an exchanger without it comes back with 5.7.30', async () =>
     text,
     /^Final-Recipient: rfc822; bob@loose\.example\r?\nAction: failed\r?\nStatus: 5\.7\.30\r?$/m,
   )
+  assert.ok(!text.includes('127.0.0.2'), 'where it was tried is for the log')
+  assert.match(text, /supports\s+REQUIRETLS,\s+and\s+there\s+is\s+none/)
   assert.match(await explained(id), /bob@loose\.example +bounced +\(tls\) +5\.7\.30/)
 })
 
