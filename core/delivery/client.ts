@@ -90,6 +90,7 @@ class ClientChannel implements ServerChannel {
   readonly #timeouts: ClientTimeouts
   readonly #protection: Protection
   #isUsable = true
+  #tls: ClientTls | null = null
   #carried = 0
   /** Until what is awaited within a transaction has to have come. */
   #stepTimer: NodeJS.Timeout | undefined
@@ -128,8 +129,9 @@ class ClientChannel implements ServerChannel {
     return this.#isUsable
   }
 
+  /** As it was when the session began: a connection that has ended does not know any more. */
   get tls(): ClientTls | null {
-    return this.#connection.tls
+    return this.#tls
   }
 
   offers(extension: string): boolean {
@@ -152,7 +154,9 @@ class ClientChannel implements ServerChannel {
     const greeted = await this.#exchange<void>(rounds * (greetingMs + commandMs), (done) =>
       this.#connection.connect((error) => done(error ?? null)),
     )
-    return greeted.ok ? null : this.#ungreeted(greeted.error)
+    if (!greeted.ok) return this.#ungreeted(greeted.error)
+    this.#tls = this.#connection.tls
+    return null
   }
 
   #ungreeted(error: SMTPError): Ungreeted {

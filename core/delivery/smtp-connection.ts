@@ -62,10 +62,11 @@ export class SmtpConnection extends SMTPConnection {
   get tls(): ClientTls | null {
     const socket = this.#internals._socket
     if (!(socket instanceof TLSSocket)) return null
-    const { standardName, name } = socket.getCipher()
+    // Of a socket that has closed meanwhile there is none, whatever the types say.
+    const cipher: { readonly standardName: string } | null = socket.getCipher()
     return {
       version: socket.getProtocol() ?? 'unknown',
-      cipher: standardName ?? name,
+      cipher: cipher?.standardName ?? 'unknown',
       isVerified: socket.authorized,
     }
   }

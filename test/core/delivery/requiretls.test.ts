@@ -167,6 +167,15 @@ describe('what an attempt says of TLS', { concurrency: 3 }, () => {
     assert.deepEqual(logged?.['tls'], attempt?.tls)
   })
 
+  test('the same when the connection ended before the attempt did', async (t) => {
+    const stand = await standWith(t, {
+      1: (said) => (said.verb === 'dot' ? { after: 'drop' } : TLS_ALONE(said)),
+    })
+    assert.equal((await send(stand, [])).result, 'deferred')
+    assert.equal(stand.attempts[0]?.tls?.version, 'TLSv1.3')
+    assert.ok(!stand.lines.some(({ event }) => event === 'delivery-bug'))
+  })
+
   test('nothing in the clear', async (t) => {
     const stand = await standWith(t, { 1: () => undefined })
     await send(stand, [])
