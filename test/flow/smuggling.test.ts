@@ -190,7 +190,7 @@ test('a notice that returns the message is one message', async () => {
   const notices = unstuffed(home)
   readAlike(home, notices)
   each(notices, 'notice')
-  assert.ok(notices.every((notice) => /^Content-Type: message\/rfc822\r$/m.test(notice)))
+  assert.ok(notices.every((notice) => /^Content-Type: message\/(?:rfc822|global)\r$/m.test(notice)))
 })
 
 test('what was held and released leaves as one message', async () => {
