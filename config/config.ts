@@ -104,12 +104,32 @@ export interface OutboundConfig {
   readonly allowedNetworks: readonly string[]
   /** To other servers at once, all routes together. */
   readonly connections: number
+  /** Milliseconds (RFC 5321 §4.5.3.2). */
+  readonly timeouts: OutboundTimeouts
+  readonly bounceClasses: {
+    /** In place of the rules that come with the gateway; null: those. */
+    readonly file: string | null
+    /** Place in the configuration file, for messages. */
+    readonly place: string
+  }
   readonly tls: {
     /** File of authorities that are trusted beside the system's; null without one. */
     readonly ca: string | null
     /** Place in the configuration file, for messages. */
     readonly place: string
   }
+}
+
+export interface OutboundTimeouts {
+  readonly connectMs: number
+  readonly greetingMs: number
+  readonly commandMs: number
+  readonly mailMs: number
+  readonly rcptMs: number
+  readonly dataMs: number
+  readonly blockMs: number
+  readonly dotMs: number
+  readonly transactionMs: number
 }
 
 export interface QueueConfig {

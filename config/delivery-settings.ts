@@ -2,6 +2,27 @@
 
 const duration = { type: 'string', format: 'duration' } as const
 
+const timeout = { ...duration, atLeast: '100ms', atMost: '1d' } as const
+
+/** RFC 5321 §4.5.3.2, and what it has no number for. */
+const timeouts = {
+  description: 'How long next servers are waited for; what was not done by then is tried again later.',
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    connect: { ...timeout, description: 'For the connection itself.', default: '30s' },
+    greeting: { ...timeout, description: 'For the greeting.', default: '5m' },
+    command: { ...timeout, description: 'For EHLO, STARTTLS, AUTH and RSET.', default: '5m' },
+    mail: { ...timeout, description: 'For the reply to MAIL.', default: '5m' },
+    rcpt: { ...timeout, description: 'For the reply to each RCPT.', default: '5m' },
+    data: { ...timeout, description: 'For the reply to DATA.', default: '2m' },
+    block: { ...timeout, description: 'For 64 KiB of the message to leave.', default: '3m' },
+    dot: { ...timeout, description: 'For the reply to the message.', default: '10m' },
+    transaction: { ...timeout, description: 'For a message as a whole.', default: '1h' },
+  },
+} as const
+
 export const outbound = {
   description: 'Mail for domains that are not ours.',
   type: 'object',
@@ -41,6 +62,15 @@ export const outbound = {
       minimum: 1,
       maximum: 100_000,
       default: 500,
+    },
+    timeouts,
+    bounceClasses: {
+      description:
+        'File with rules that say what replies are about, in place of config/bounce-classes.yaml of the gateway.',
+      type: ['string', 'null'],
+      format: 'path',
+      default: null,
+      examples: ['./bounce-classes.yaml'],
     },
     tls: {
       description: 'Next servers that must prove who they are: `smtps://`, and all that we sign in to.',

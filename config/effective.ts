@@ -142,13 +142,28 @@ function toDomains(domains: Settings['domains'], folder: string): Config['domain
 }
 
 function toOutbound(outbound: Settings['outbound'], { folder, placeOf }: Surroundings): OutboundConfig {
-  const { route, port, family, allowedNetworks, connections, tls } = outbound
+  const { route, port, family, allowedNetworks, connections, timeouts, bounceClasses, tls } = outbound
   return {
     route: route === null || route === 'mx' ? route : destination(route, folder),
     port,
     family,
     allowedNetworks: allowedNetworks.map(network),
     connections,
+    timeouts: {
+      connectMs: durationMs(timeouts.connect),
+      greetingMs: durationMs(timeouts.greeting),
+      commandMs: durationMs(timeouts.command),
+      mailMs: durationMs(timeouts.mail),
+      rcptMs: durationMs(timeouts.rcpt),
+      dataMs: durationMs(timeouts.data),
+      blockMs: durationMs(timeouts.block),
+      dotMs: durationMs(timeouts.dot),
+      transactionMs: durationMs(timeouts.transaction),
+    },
+    bounceClasses: {
+      file: bounceClasses === null ? null : resolve(folder, bounceClasses),
+      place: placeOf(['outbound', 'bounceClasses']),
+    },
     tls: {
       ca: tls.ca === null ? null : resolve(folder, tls.ca),
       place: placeOf(['outbound', 'tls', 'ca']),

@@ -30,6 +30,7 @@ export const PROBLEM_CODES = {
   P1130: 'everyone could send mail through this server',
   P1131: 'not a mailbox',
   P1132: 'not a name',
+  P1133: 'rules of bounce classes cannot be used',
   P1140: 'certificate or key cannot be read',
   P1141: 'certificate or key cannot be used',
   P1142: 'certificate not valid at this time',

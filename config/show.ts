@@ -76,8 +76,16 @@ function domains(config: Config): unknown {
 }
 
 function outbound(config: Config): unknown {
-  const { route, tls, ...settings } = config.outbound
-  return { route: route === null ? null : destination(route, config), ...settings, tls: { ca: tls.ca } }
+  const { route, tls, timeouts, bounceClasses, ...settings } = config.outbound
+  return {
+    route: route === null ? null : destination(route, config),
+    ...settings,
+    timeouts: Object.fromEntries(
+      Object.entries(timeouts).map(([name, ms]) => [name.replace(/Ms$/, ''), formatDuration(ms)]),
+    ),
+    bounceClasses: bounceClasses.file,
+    tls: { ca: tls.ca },
+  }
 }
 
 /** With a mask where the password stands. */

@@ -70,7 +70,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'smtp-server': ['core/smtp/server.ts', 'core/smtp/parser.ts'],
   'dns-packet': ['core/dns'],
-  nodemailer: ['core/delivery/client.ts'],
+  nodemailer: ['core/delivery/smtp-connection.ts'],
   'isolated-vm': ['sandbox/host/engine.ts'],
   esbuild: ['sandbox/bundle.ts'],
   ajv: ['config/schema.ts'],

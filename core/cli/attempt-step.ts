@@ -8,6 +8,8 @@ export interface AttemptedRecipient {
   /** Where it lies, or what the next server said; '' when unknown. */
   readonly detail: string
   readonly route: string | null
+  /** What kept it from being delivered, in a word; '' when nothing did. */
+  readonly class: string
 }
 
 /** The recipients an entry of the record speaks of; none when it is no attempt. */
@@ -17,7 +19,7 @@ export function attemptedRecipients(entry: Decision | Step): readonly AttemptedR
   if (!Array.isArray(recipients)) return []
   return recipients.flatMap((recipient: unknown) => {
     if (typeof recipient !== 'object' || recipient === null) return []
-    const { address, result, detail } = recipient as Record<string, unknown>
+    const { address, result, detail, class: name } = recipient as Record<string, unknown>
     if (typeof address !== 'string' || typeof result !== 'string') return []
     return [
       {
@@ -25,6 +27,7 @@ export function attemptedRecipients(entry: Decision | Step): readonly AttemptedR
         result,
         detail: typeof detail === 'string' ? detail : '',
         route: typeof route === 'string' ? route : null,
+        class: typeof name === 'string' ? name : '',
       },
     ]
   })

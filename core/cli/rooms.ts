@@ -44,8 +44,8 @@ export const ROOMS: Rooms = {
     return loadConfig(file, env)
   },
   async checkCertificate(config) {
-    const { certificateProblems } = await import('../../config/certificate.ts')
-    return certificateProblems(config, Date.now())
+    const { namedFileProblems } = await import('../../config/named-files.ts')
+    return namedFileProblems(config, Date.now())
   },
   async checkPlugins(config) {
     const { checkPlugins } = await import('../../sandbox/check.ts')

@@ -143,7 +143,8 @@ function formatStep(step: Step): readonly string[] {
     return text === '' ? [] : [`${visible(name)} = ${visible(text)}`]
   })
   const lines = attempted.map((recipient) => {
-    const said = [recipient.address, recipient.result, recipient.detail].filter((part) => part !== '')
+    const why = recipient.class === '' ? '' : `(${recipient.class})`
+    const said = [recipient.address, recipient.result, why, recipient.detail].filter((part) => part !== '')
     return INDENT + said.map(visible).join('   ')
   })
   return [[`· ${visible(event)}`, ...parts].join('   '), ...lines]
@@ -153,7 +154,22 @@ function formatStep(step: Step): readonly string[] {
 function formatDetail(name: string, value: unknown): string {
   if (value === null || value === undefined) return ''
   if (typeof value === 'string') return name === 'reversePath' ? `<${value}>` : value
+  if (isTls(value)) return tlsInWords(value)
   if (typeof value === 'number') return String(Math.round(value * 10) / 10)
   if (Array.isArray(value) && value.every((member) => typeof member === 'string')) return value.join(', ')
   return JSON.stringify(value)
+}
+
+interface Tls {
+  readonly version: string
+  readonly cipher: string
+  readonly isVerified: boolean
+}
+
+function isTls(value: unknown): value is Tls {
+  return typeof value === 'object' && value !== null && 'cipher' in value && 'isVerified' in value
+}
+
+function tlsInWords({ version, cipher, isVerified }: Tls): string {
+  return `${String(version)} ${String(cipher)}, ${isVerified ? 'verified' : 'not verified'}`
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue, RecipientOutcome } from '../queue/queue.ts'
 import type { NewMessage, Settlement } from '../queue/queue-store.ts'
-import type { Channel, Outgoing } from './channel.ts'
+import type { Channel, ClientTls, Outgoing } from './channel.ts'
 import type { Finished, Notices, Told } from './notices.ts'
 import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './outcome.ts'
 import type { OutcomeListener, Ruling } from './policy.ts'
@@ -20,6 +20,8 @@ export interface Attempted {
   readonly route: string
   /** Address and port, or path. */
   readonly remote: string
+  /** Of the connection; null in the clear, and without one. */
+  readonly tls: ClientTls | null
   readonly recipients: readonly AttemptedRecipient[]
   readonly wallMs: number
 }
@@ -28,6 +30,8 @@ export interface AttemptedRecipient {
   readonly address: string
   readonly result: Settlement['result']
   readonly detail: string
+  /** What kept it from being delivered, in a word; missing when it was, or goes another way. */
+  readonly class?: string
 }
 
 export interface AttemptObserver {
@@ -42,12 +46,17 @@ export interface DeliveryCounters {
   bounced: number
 }
 
+/** Recipients not delivered since the start, by what became of them and by class. */
+export type ClassCounts = Record<'deferred' | 'held' | 'bounced', Map<string, number>>
+
 export interface AttemptsOptions {
   readonly queue: Queue
   readonly inHand: WorkInHand
   readonly notices: AttemptNotices
   readonly observer: AttemptObserver
   readonly listener: OutcomeListener
+  /** In a word, what kept mail from being delivered. */
+  readonly classOf: (met: Met) => string
   readonly log: Log
   readonly clock: Clock
   /** Called when recipients were put off or moved, or a notice was stored, with the earliest moment one is due again, milliseconds since 1970. */
@@ -67,7 +76,13 @@ export type AttemptEnd = 'done' | 'host-trouble' | 'gone'
 export const MAX_RECIPIENTS = 100
 
 export class Attempts {
-  readonly counters: DeliveryCounters = { delivered: 0, deferred: 0, held: 0, bounced: 0 }
+  readonly counters: DeliveryCounters = {
+    delivered: 0,
+    deferred: 0,
+    held: 0,
+    bounced: 0,
+  }
+  readonly classes: ClassCounts = { deferred: new Map(), held: new Map(), bounced: new Map() }
   readonly #options: AttemptsOptions
 
   constructor(options: AttemptsOptions) {
@@ -89,7 +104,7 @@ export class Attempts {
       await this.#options.inHand.release([work])
     else if (work.isLost) this.#unsettled(work, 'lost', [])
     else if (met === null) return 'gone'
-    else return await this.#settle(work, channel.remote, met, startedAt, 0)
+    else return await this.#settle(work, channel, met, startedAt, 0)
     return 'done'
   }
 
@@ -102,7 +117,7 @@ export class Attempts {
     notBefore: number,
   ): Promise<void> {
     const recipients = work.delivery.recipients.map(() => met)
-    await this.#settle(work, remote, recipients, startedAt, notBefore)
+    await this.#settle(work, { remote, tls: null }, recipients, startedAt, notBefore)
   }
 
   /** Puts work off that was not attempted; does not count. The next attempt is not before `notBefore`. */
@@ -130,8 +145,9 @@ export class Attempts {
     const { settled, settlements } = written
     if (settled !== 'settled') return this.#unsettled(work, settled, settlements)
     const { message, route } = delivery
-    const recipients = settlements.map(told)
-    this.#count(settlements)
+    const met = 'met' in ruling ? ruling.met : undefined
+    const recipients = settlements.map((settlement) => this.#classed(settlement, met))
+    this.#count(recipients)
     this.#options.log.info('delivery-ruled', { message, route, ruling: ruling.kind, recipients })
   }
 
@@ -170,12 +186,14 @@ export class Attempts {
 
   /** Null when the content could not be had: the work is put off then, and that is our own trouble. */
   async #outgoing(work: Work): Promise<Outgoing | null> {
-    const { message, reversePath, recipients, origin } = work.delivery
-    const needs = origin.kind === 'smtp' ? (origin.needs ?? []) : []
+    const { message, reversePath, recipients, origin, dsn: envelope } = work.delivery
+    const { needs = [] } = origin
     try {
       const stored = await this.#options.inHand.content(work)
-      const addresses = recipients.slice(0, MAX_RECIPIENTS).map(({ address }) => address)
-      return { queueId: message, reversePath, recipients: addresses, stored, needs }
+      const now = recipients.slice(0, MAX_RECIPIENTS)
+      const addresses = now.map(({ address }) => address)
+      const dsn = { envelope, recipients: new Map(now.map((one) => [one.address, one.dsn])) }
+      return { queueId: message, reversePath, recipients: addresses, stored, needs, dsn }
     } catch (error) {
       this.#options.log.error('delivery-content-failed', { message, reason: String(error) })
       await this.postpone(work, { kind: 'local', text: 'the stored message cannot be read' }, 0)
@@ -185,7 +203,7 @@ export class Attempts {
 
   async #settle(
     work: Work,
-    remote: string,
+    { remote, tls }: Pick<Channel, 'remote' | 'tls'>,
     met: readonly Met[],
     startedAt: number,
     notBefore: number,
@@ -194,7 +212,7 @@ export class Attempts {
     const before = this.#settlements(work, met, outcomes, notBefore)
     const wallMs = Math.round(this.#options.clock.monotonic() - startedAt)
     const { settled, settlements } = await this.#writeDown(work, before, met, remote)
-    if (settled === 'settled') this.#tell(work, remote, settlements, wallMs)
+    if (settled === 'settled') this.#tell(work, { remote, tls, wallMs }, settlements, met)
     else this.#unsettled(work, settled, settlements)
     return outcomes.some(({ level }) => level === 'host') ? 'host-trouble' : 'done'
   }
@@ -263,16 +281,33 @@ export class Attempts {
     })
   }
 
-  #tell(work: Work, remote: string, settlements: readonly Settlement[], wallMs: number): void {
+  #tell(
+    work: Work,
+    how: Pick<Attempted, 'remote' | 'tls' | 'wallMs'>,
+    settlements: readonly Settlement[],
+    met: readonly Met[],
+  ): void {
     const { message, route } = work.delivery
-    const recipients = settlements.map(told)
-    this.#count(settlements)
-    this.#options.log.info('delivery-attempt', { message, route, remote, wallMs, recipients })
-    this.#options.observer.attempted({ queueId: message, route, remote, recipients, wallMs })
+    const recipients = settlements.map((settlement, index) => this.#classed(settlement, met[index]))
+    this.#count(recipients)
+    this.#options.log.info('delivery-attempt', { message, route, ...how, recipients })
+    this.#options.observer.attempted({ queueId: message, route, ...how, recipients })
   }
 
-  #count(settlements: readonly Settlement[]): void {
-    for (const { result } of settlements) if (result !== 'rerouted') this.counters[result] += 1
+  /** @param met undefined: a plugin's word */
+  #classed(settlement: Settlement, met: Met | undefined): AttemptedRecipient {
+    if (settlement.result === 'delivered' || settlement.result === 'rerouted') return told(settlement)
+    return { ...told(settlement), class: met === undefined ? 'plugin' : this.#options.classOf(met) }
+  }
+
+  #count(recipients: readonly AttemptedRecipient[]): void {
+    for (const { result, class: name = '' } of recipients) {
+      if (result === 'rerouted') continue
+      this.counters[result] += 1
+      if (result === 'delivered') continue
+      const counts = this.classes[result]
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
   }
 
   #announceDue({ delivery }: Work, settlements: readonly Settlement[]): void {

@@ -1,24 +1,34 @@
 /**
  * The client of one SMTP or LMTP connection (RFC 5321 §3, RFC 2033): handshake, TLS, signing in, transactions one after
- * the other, replies per recipient. The only file that knows nodemailer; what it reports is decided in outcome.ts.
+ * the other, replies per recipient. What it reports is decided in outcome.ts.
  */
 import type { Socket } from 'node:net'
-import type { Transform } from 'node:stream'
-import type {
-  SMTPConnectionEnvelope,
-  SMTPConnectionOptions,
-  SMTPEnvelope,
-  SMTPError,
-} from 'nodemailer/lib/smtp-connection'
-import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { storedSizeBytes } from '../mail/message.ts'
-import { bodyStream, hasHighBytes } from './body-stream.ts'
-import type { Channel, Outgoing } from './channel.ts'
+import { bodyStream, hasHighBytes, isEightBit } from './body-stream.ts'
+import type { Channel, ClientTls, Outgoing } from './channel.ts'
+import {
+  isOrderlyRefusal,
+  isPositive,
+  metOf,
+  refusedBy,
+  reply,
+  replyText,
+  trouble,
+  unreadable,
+} from './client-met.ts'
 import type { ClientTimeouts } from './client-timeouts.ts'
-import { DotStuffing } from './dot-stuffing.ts'
-import { UNSENDABLE_MET, unmetNeed, unsaidAddress } from './needs.ts'
+import { envelopeParameters } from './envelope-parameters.ts'
+import { demandOf, NO_8BIT, UNSENDABLE_MET, unmetNeed, unsaidAddress } from './needs.ts'
 import type { Met, Phase } from './outcome.ts'
 import type { Login, Protection } from './protection.ts'
+import {
+  LmtpConnection,
+  type SMTPConnectionOptions,
+  type SMTPEnvelope,
+  type SMTPError,
+  SmtpConnection,
+  type Step,
+} from './smtp-connection.ts'
 
 export interface ClientOptions {
   /** Our name, said with EHLO. */
@@ -30,8 +40,6 @@ export interface ClientOptions {
 const MAX_REPLY_BYTES = 65_536
 /** How long a remote may take to say goodbye. */
 const QUIT_MS = 2_000
-/** A MAIL command that does not ask for SMTPUTF8 yet. */
-const MAIL_WITHOUT_UTF8 = /^MAIL FROM:<[^>\r\n]*>(?![^\r\n]* SMTPUTF8)/
 /** What cannot stand between the angle brackets of a path here. */
 const UNSENDABLE = /[\r\n<>]/
 
@@ -45,11 +53,19 @@ export interface SessionOptions extends ClientOptions {
   readonly protection: Protection
 }
 
+/** A channel to a server, which offers something. */
+export interface ServerChannel extends Channel {
+  /** @param extension keyword of EHLO, as nodemailer knows it */
+  offers(extension: string): boolean
+}
+
 /** Why there is no session. */
 export interface Ungreeted {
   readonly met: Met
   /** What failed was TLS itself: the server may still be one that takes mail in the clear. */
   readonly isTlsFailure: boolean
+  /** It may be otherwise the next time: a 4yz, or a connection that broke off. */
+  readonly mayPass: boolean
 }
 
 /** Greets over a connection that stands, and signs in. */
@@ -57,7 +73,7 @@ export async function greet(
   socket: Socket,
   options: SessionOptions,
   signal: AbortSignal,
-): Promise<Channel | Ungreeted> {
+): Promise<ServerChannel | Ungreeted> {
   const channel = new ClientChannel(socket, options)
   return (await channel.greet(signal)) ?? channel
 }
@@ -67,68 +83,17 @@ type Exchanged<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: SMTPError }
 
-/** nodemailer's stream from the message to the socket. It ends with what is missing behind its last octet. */
-interface SendStream extends Transform {
-  lastByte: number | false
-}
-
-/** nodemailer looks at each octet of a message by itself, which costs more than all the rest of sending it. */
-class SmtpConnection extends SMTPConnection {
-  /** Whether MAIL asks for SMTPUTF8 although its addresses do not: the header does. */
-  needsUtf8 = false
-
-  /** What the server offers. */
-  get extensions(): readonly string[] {
-    // Not among nodemailer's types.
-    return (this as unknown as { _supportedExtensions: readonly string[] })._supportedExtensions
-  }
-
-  /** Called by nodemailer for each command, several in one where it pipelines. */
-  _sendCommand(command: string): void {
-    const nodemailers = SMTPConnection.prototype as unknown as Pick<SmtpConnection, '_sendCommand'>
-    const asked = this.needsUtf8 ? command.replace(MAIL_WITHOUT_UTF8, '$& SMTPUTF8') : command
-    nodemailers._sendCommand.call(this, asked)
-  }
-
-  /** Called by nodemailer once the remote has answered DATA. */
-  _createSendStream(replied: unknown): SendStream {
-    // Not among nodemailer's types.
-    const nodemailers = SMTPConnection.prototype as unknown as Pick<SmtpConnection, '_createSendStream'>
-    const stream = nodemailers._createSendStream.call(this, replied)
-    const stuffing = new DotStuffing()
-    stream._transform = (piece: Buffer, _encoding, done) => {
-      stream.lastByte = piece.at(-1) ?? stream.lastByte
-      done(null, stuffing.take(piece))
-    }
-    return stream
-  }
-}
-
-/** LMTP answers the message once for each recipient; nodemailer itself keeps the refusals and the last reply alone. */
-class LmtpConnection extends SmtpConnection {
-  /** Replies to the message of this transaction, by recipient, in the order they came. */
-  readonly replies = new Map<string, string>()
-
-  /** Called by nodemailer for each of these replies. */
-  _actionLMTPStream(
-    recipient: string,
-    isLast: boolean,
-    reply: string,
-    done: (error: null, reply: string) => void,
-  ): void {
-    this.replies.set(recipient, reply)
-    if (isLast) done(null, reply)
-  }
-}
-
-class ClientChannel implements Channel {
+class ClientChannel implements ServerChannel {
   readonly remote: string
   readonly #socket: Socket
   readonly #connection: SmtpConnection
   readonly #timeouts: ClientTimeouts
   readonly #protection: Protection
   #isUsable = true
+  #tls: ClientTls | null = null
   #carried = 0
+  /** Until what is awaited within a transaction has to have come. */
+  #stepTimer: NodeJS.Timeout | undefined
   /** Ends the exchange in progress. */
   #end: ((error: SMTPError) => void) | null = null
   /** Why the connection ended, as far as is known. */
@@ -150,7 +115,7 @@ class ClientChannel implements Channel {
       // Counts from here to the end of the handshake, and would cut it short: the deadlines here are ours.
       connectionTimeout: 10 * (timeouts.greetingMs + timeouts.commandMs),
       greetingTimeout: timeouts.greetingMs,
-      socketTimeout: timeouts.idleMs,
+      socketTimeout: timeouts.transactionMs,
       maxResponseSize: MAX_REPLY_BYTES,
     })
     // Stays for good: an error after the end must find a listener.
@@ -162,6 +127,15 @@ class ClientChannel implements Channel {
 
   get isUsable(): boolean {
     return this.#isUsable
+  }
+
+  /** As it was when the session began: a connection that has ended does not know any more. */
+  get tls(): ClientTls | null {
+    return this.#tls
+  }
+
+  offers(extension: string): boolean {
+    return this.#connection.extensions.includes(extension)
   }
 
   /** Greeting, EHLO or LHLO, TLS and signing in; null when the session stands. */
@@ -180,28 +154,32 @@ class ClientChannel implements Channel {
     const greeted = await this.#exchange<void>(rounds * (greetingMs + commandMs), (done) =>
       this.#connection.connect((error) => done(error ?? null)),
     )
-    return greeted.ok ? null : this.#ungreeted(greeted.error)
+    if (!greeted.ok) return this.#ungreeted(greeted.error)
+    this.#tls = this.#connection.tls
+    return null
   }
 
   #ungreeted(error: SMTPError): Ungreeted {
     const { code, command, response } = error
     const { upgrading, secure, lastServerResponse } = this.#connection
     const isUpgrade = code === 'ETLS' || upgrading === true
+    const mayPass = response === undefined ? BROKEN_OFF.test(error.message) : response.startsWith('4')
     if (this.#protection.kind === 'verified' && isUpgrade)
-      return { met: unprotected(error), isTlsFailure: true }
+      return { met: unprotected(error), isTlsFailure: true, mayPass }
     // Some servers agree to TLS and hang up on what comes inside.
     const isTlsFailure = isUpgrade || (this.#protection.kind === 'opportunistic' && secure && !response)
     const isGreeted = response === undefined && lastServerResponse !== false
     const isHello = isGreeted || command === 'EHLO' || command === 'HELO' || command === 'LHLO'
     const phase = isTlsFailure ? 'tls' : isHello ? 'hello' : 'connect'
-    return { met: response === undefined ? trouble(phase, error) : reply(phase, error), isTlsFailure }
+    const met = response === undefined ? trouble(phase, error) : reply(phase, error)
+    return { met, isTlsFailure, mayPass }
   }
 
   /** By PLAIN or LOGIN, as the server offers (RFC 4954). */
   async #signIn(): Promise<Ungreeted | null> {
     if (this.#protection.kind !== 'verified' || this.#protection.login === null) return null
     const { login } = this.#protection
-    const failed = (met: Met): Ungreeted => ({ met, isTlsFailure: false })
+    const failed = (met: Met): Ungreeted => ({ met, isTlsFailure: false, mayPass: true })
     if (!this.#connection.allowsAuth)
       return failed({ kind: 'trouble', phase: 'auth', text: 'the server lets nobody sign in here' })
     const auth = { user: login.user, pass: login.password }
@@ -215,11 +193,9 @@ class ClientChannel implements Channel {
   }
 
   async carry(outgoing: Outgoing): Promise<readonly Met[] | null> {
-    const { reversePath, recipients } = outgoing
+    const { recipients } = outgoing
     const { extensions } = this.#connection
-    const forAll = UNSENDABLE.test(reversePath)
-      ? UNSENDABLE_MET
-      : unmetNeed(outgoing, extensions, this.#protection.kind === 'verified')
+    const forAll = await this.#whyNot(outgoing)
     const why = (address: string): Met | null =>
       forAll ?? (UNSENDABLE.test(address) ? UNSENDABLE_MET : unsaidAddress(address, extensions))
     const sendable = recipients.filter((address) => why(address) === null)
@@ -228,6 +204,19 @@ class ClientChannel implements Channel {
     return met === null
       ? null
       : recipients.map((address) => why(address) ?? met.get(address) ?? UNSENDABLE_MET)
+  }
+
+  /** Why none of its recipients can have this message here. */
+  async #whyNot(outgoing: Outgoing): Promise<Met | null> {
+    if (UNSENDABLE.test(outgoing.reversePath)) return UNSENDABLE_MET
+    const { extensions } = this.#connection
+    const unmet = unmetNeed(outgoing, extensions, this.#protection.kind === 'verified')
+    if (unmet !== null || extensions.includes('8BITMIME')) return unmet
+    try {
+      return (await isEightBit(outgoing.stored)) ? NO_8BIT : null
+    } catch (error) {
+      return unreadable(error)
+    }
   }
 
   quit(): void {
@@ -248,33 +237,60 @@ class ClientChannel implements Channel {
   /** One transaction to these recipients; null when the remote had left before it began. */
   async #transact(outgoing: Outgoing, to: readonly string[]): Promise<ReadonlyMap<string, Met> | null> {
     const isReused = this.#carried++ > 0
+    const envelope = this.#envelope(outgoing, to)
+    const body = bodyStream(outgoing.stored)
     let phase: Phase = 'mail'
-    const body = bodyStream(outgoing.stored, () => {
-      phase = 'dot'
-    })
-    // The connection books accepted and refused recipients in the envelope it is given.
-    const envelope: SMTPEnvelope & Partial<Pick<SMTPConnectionEnvelope, 'rejectedErrors'>> = {
-      from: outgoing.reversePath,
-      to: [...to],
-      size: storedSizeBytes(outgoing.stored),
-      use8BitMime: hasHighBytes(outgoing.stored),
-      requireTLSExtensionEnabled: outgoing.needs?.includes('REQUIRETLS') ?? false,
+    const onStep = (step: Step): void => {
+      phase = step === 'block' ? 'dot' : step
+      this.#await(step)
     }
-    this.#connection.needsUtf8 = outgoing.needs?.includes('SMTPUTF8') ?? false
+    this.#connection.onStep = onStep
     this.#connection.lastServerResponse = false
     const single = this.#connection instanceof LmtpConnection ? this.#connection.replies : NO_REPLIES
     single.clear()
-    const sent = await this.#exchange<string>(this.#timeouts.transactionMs, (done) =>
-      this.#connection.send(envelope, body, (error, info) => done(error, info?.response ?? '')),
-    )
-    const answer: Met = sent.ok ? replyText('dot', sent.value) : metOf(sent.error, phase)
+    const sent = await this.#exchange<string>(this.#timeouts.transactionMs, (done) => {
+      onStep('mail')
+      this.#connection.send(envelope, body, (error, info) => done(error, info?.response ?? ''))
+    })
+    this.#connection.onStep = () => {}
+    clearTimeout(this.#stepTimer)
+    const isDsnPassedOn = this.offers('DSN')
+    const dot = (text: string): Met => ({
+      ...replyText('dot', text),
+      ...(isDsnPassedOn ? { isDsnPassedOn } : {}),
+    })
+    const answer: Met = sent.ok ? dot(sent.value) : metOf(sent.error, phase)
     if (!sent.ok) body.destroy()
     if (!sent.ok && isReused && this.#hadLeft(answer, sent.error)) return null
-    const after = Array.from(single, ([address, text]) => [address, replyText('dot', text)] as const)
+    const after = Array.from(single, ([address, text]) => [address, dot(text)] as const)
     const said = new Map([...refusedBy(answer, envelope.rejectedErrors ?? []), ...after])
     const isTaken = sent.ok && isPositive(answer) && after.every(([, met]) => isPositive(met))
     if (!isTaken) await this.#clear(answer, said)
     return new Map(to.map((address) => [address, said.get(address) ?? answer]))
+  }
+
+  /** The connection books accepted and refused recipients in what it is given. */
+  #envelope(outgoing: Outgoing, to: readonly string[]): BookedEnvelope {
+    const { reversePath, needs = [], stored } = outgoing
+    const { extensions } = this.#connection
+    this.#connection.parameters = envelopeParameters(outgoing, extensions)
+    return {
+      from: reversePath,
+      to: [...to],
+      size: storedSizeBytes(stored),
+      use8BitMime: hasHighBytes(stored),
+      requireTLSExtensionEnabled:
+        demandOf(reversePath, needs) !== 'none' &&
+        this.#protection.kind === 'verified' &&
+        extensions.includes('REQUIRETLS'),
+    }
+  }
+
+  /** Gives the remote the time that RFC 5321 §4.5.3.2 has for it. */
+  #await(step: Step): void {
+    const ms = this.#timeouts[STEP_TIMEOUTS[step]]
+    clearTimeout(this.#stepTimer)
+    this.#stepTimer = setTimeout(() => this.abort(`${LATE[step]} within ${ms / 1000} s`), ms)
   }
 
   /** Whether a connection kept for reuse was over: closed without a word, or with 421 instead of a transaction. */
@@ -320,7 +336,25 @@ class ClientChannel implements Channel {
   }
 }
 
+type BookedEnvelope = SMTPEnvelope & { readonly rejectedErrors?: readonly SMTPError[] }
+
 const NO_REPLIES = new Map<string, string>()
+
+const STEP_TIMEOUTS = {
+  mail: 'mailMs',
+  rcpt: 'rcptMs',
+  data: 'dataMs',
+  block: 'blockMs',
+  dot: 'dotMs',
+} as const satisfies Record<Step, keyof ClientTimeouts>
+
+const LATE: Record<Step, string> = {
+  mail: 'no reply',
+  rcpt: 'no reply',
+  data: 'no reply',
+  block: 'nothing was read',
+  dot: 'no reply',
+}
 
 function tlsOptions(protection: Protection): Partial<SMTPConnectionOptions> {
   switch (protection.kind) {
@@ -339,10 +373,13 @@ function tlsOptions(protection: Protection): Partial<SMTPConnectionOptions> {
   }
 }
 
+/** Of errors within a handshake, those that say nothing about the server. */
+const BROKEN_OFF = /ECONNRESET|ETIMEDOUT|EPIPE|closed|disconnected|timed out|given up|not done within/i
+
 /** TLS that the route needs and the server does not give, or not as who it should be. */
 function unprotected({ response, message }: SMTPError): Met {
   const why = response === undefined ? message : `the server answers STARTTLS with ${response}`
-  return { kind: 'trouble', phase: 'tls', text: `this route needs TLS and a certificate to trust: ${why}` }
+  return { kind: 'trouble', phase: 'tls', text: `TLS and a certificate to trust are needed: ${why}` }
 }
 
 /** What a server says about a password may repeat it. */
@@ -350,50 +387,4 @@ function withoutPassword(text: string, { user, password }: Login): string {
   const base64 = (plain: string): string => Buffer.from(plain).toString('base64')
   const forms = [base64(`\0${user}\0${password}`), base64(password), password]
   return forms.reduce((masked, form) => masked.replaceAll(form, '[password]'), text)
-}
-
-const COMMAND_PHASES: Readonly<Record<string, Phase>> = {
-  'MAIL FROM': 'mail',
-  'RCPT TO': 'rcpt',
-  DATA: 'data',
-}
-
-function metOf(error: SMTPError, phase: Phase): Met {
-  const { code, command = '', response } = error
-  if (code === 'ESTREAM')
-    return { kind: 'local', text: `the stored message cannot be read: ${error.message}` }
-  if (code === 'EMESSAGE' && response === undefined && command === 'MAIL FROM') {
-    return { kind: 'too-large', text: error.message }
-  }
-  const isReply = code === 'EENVELOPE' || code === 'EMESSAGE' || error.responseCode === 421
-  if (!isReply || response === undefined) return trouble(phase, error)
-  return reply(code === 'EMESSAGE' ? 'dot' : (COMMAND_PHASES[command] ?? phase), error)
-}
-
-/** What was said to single recipients; with MAIL refused the replies to RCPT only say that it was. */
-function refusedBy(answer: Met, errors: readonly SMTPError[]): ReadonlyMap<string, Met> {
-  if (answer.kind === 'reply' && answer.phase === 'mail') return new Map()
-  return new Map(errors.map((error) => [error.recipient ?? '', reply('rcpt', error)]))
-}
-
-function reply(phase: Phase, { response = '' }: SMTPError): Met {
-  return replyText(phase, response)
-}
-
-function replyText(phase: Phase, text: string): Met {
-  return { kind: 'reply', phase, code: Number(/^\d{3}(?=[ \n-]|$)/.exec(text)?.[0] ?? 0), text }
-}
-
-function trouble(phase: Phase, error: Error): Met {
-  return { kind: 'trouble', phase, text: error.message }
-}
-
-function isPositive(met: Met): boolean {
-  return met.kind === 'reply' && met.code >= 200 && met.code < 300
-}
-
-/** A reply after which the session goes on. */
-function isOrderlyRefusal(met: Met): boolean {
-  if (met.kind === 'too-large') return true
-  return met.kind === 'reply' && met.code >= 400 && met.code < 600 && met.code !== 421
 }

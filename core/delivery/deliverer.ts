@@ -2,16 +2,25 @@
  * The deliverer of a worker: claims what is due while there is room for it, hands it to the sites, and looks again when
  * something becomes due. What was just accepted comes directly, without being read back.
  */
+import type { BounceClasses } from '../mail/bounce-classes.ts'
 import type { StoredContent } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Delivery } from '../queue/queue-store.ts'
-import { type AttemptNotices, type AttemptObserver, Attempts, type DeliveryCounters } from './attempts.ts'
-import { CLIENT_TIMEOUTS, type ClientTimeouts } from './client-timeouts.ts'
+import {
+  type AttemptNotices,
+  type AttemptObserver,
+  Attempts,
+  type ClassCounts,
+  type DeliveryCounters,
+} from './attempts.ts'
+import { bounceClassOf } from './bounce-class.ts'
+import type { ClientTimeouts } from './client-timeouts.ts'
 import { ConnectionPlaces } from './connection-places.ts'
 import { needsConnection, openerOf } from './destination-opener.ts'
 import type { NextHops } from './next-hops.ts'
+import type { Met } from './outcome.ts'
 import { PlaintextHosts } from './plaintext-hosts.ts'
 import { type DeliveryPolicy, NO_LISTENER, NO_POLICY, type OutcomeListener } from './policy.ts'
 import { SITE_PACE, Site, type SitePace } from './site.ts'
@@ -31,7 +40,6 @@ export interface DeliveryPace {
   /** The queue is looked at after so many milliseconds even when nothing seems due. */
   readonly pollMs: number
   readonly site: SitePace
-  readonly timeouts: ClientTimeouts
 }
 
 export const DELIVERY_PACE: DeliveryPace = Object.freeze({
@@ -40,7 +48,6 @@ export const DELIVERY_PACE: DeliveryPace = Object.freeze({
   claimPauseMs: 25,
   pollMs: 30_000,
   site: SITE_PACE,
-  timeouts: CLIENT_TIMEOUTS,
 })
 
 /** What a reload replaces: for connections opened from then on. */
@@ -48,6 +55,8 @@ export interface NextSettings {
   /** Our name, said with EHLO and part of file names. */
   readonly hostname: string
   readonly nextHops: NextHops
+  readonly timeouts: ClientTimeouts
+  readonly bounceClasses: BounceClasses
 }
 
 export interface DelivererOptions {
@@ -107,12 +116,18 @@ export class Deliverer {
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
     const inHand = this.#inHand
-    this.#attempts = new Attempts({ queue, clock, log, observer, listener, notices, inHand, onDeferred })
+    const classOf = (met: Met): string => bounceClassOf(met, this.#next.bounceClasses)
+    const told = { log, observer, listener, notices, onDeferred }
+    this.#attempts = new Attempts({ queue, clock, inHand, classOf, ...told })
   }
 
   /** Recipients delivered, deferred and held since the start. */
   get counters(): Readonly<DeliveryCounters> {
     return this.#attempts.counters
+  }
+
+  get classes(): Readonly<ClassCounts> {
+    return this.#attempts.classes
   }
 
   /** Deliveries claimed and not given back. */
@@ -240,12 +255,11 @@ export class Deliverer {
     const known = this.#sites.get(route)
     if (known !== undefined) return known
     const { clock, log, policy = NO_POLICY } = this.#options
-    const { timeouts } = this.#pace
     const pace = sharedPace(this.#pace.site, this.#options.workers ?? 1)
-    const lasting = { timeouts, clock, log, plaintextHosts: this.#plaintextHosts }
+    const lasting = { clock, log, plaintextHosts: this.#plaintextHosts }
     const site = new Site({
       route,
-      open: (signal) => openerOf(route, { ...lasting, ...this.#next })(signal),
+      open: (signal, demand) => openerOf(route, { ...lasting, ...this.#next })(signal, demand),
       attempts: this.#attempts,
       inHand: this.#inHand,
       places: needsConnection(route) ? this.#places.ofSite() : NO_BOUND.ofSite(),

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { type Destination, formatDestination, parseDestination } from '../mail/destination.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
-import type { Channel, Opener, Opening, Outgoing } from './channel.ts'
+import type { Channel, Opener, Opening, Outgoing, TlsDemand } from './channel.ts'
 import type { ClientOptions } from './client.ts'
 import { openNamedHost } from './host-opener.ts'
 import { openMailExchanger } from './mail-exchanger-opener.ts'
@@ -31,20 +31,38 @@ export function openerOf(route: string, options: OpenerOptions): Opener {
   switch (destination.kind) {
     case 'smtp':
     case 'smtps':
-      return (signal) => openServer(destination, options, signal)
+      return demanding((signal, demand) => openServer(destination, { ...options, demand }, signal))
     case 'lmtp':
       return (signal) => openHost(destination, { ...options, ...LMTP }, signal)
     case 'lmtp+unix':
       return (signal) => openSocketFile(destination.path, { ...options, ...LMTP }, signal)
-    case 'mx': {
-      const smtp = { ...options, protocol: 'smtp', protection: OPPORTUNISTIC } as const
-      return (signal) => openMailExchanger(destination.domain, smtp, signal)
-    }
+    case 'mx':
+      return demanding((signal, demand) => {
+        const protection = demand === 'none' ? OPPORTUNISTIC : verified(options)
+        return openMailExchanger(
+          destination.domain,
+          { ...options, protocol: 'smtp', protection, demand },
+          signal,
+        )
+      })
     case 'maildir':
       return () => openMaildir(destination.path, options)
     case 'discard':
       return () => Promise.resolve({ ok: true, channel: new ConstantChannel(route, DISCARDED) })
   }
+}
+
+/** Opens as mail demands, and without that where it does not insist. */
+function demanding(open: Opener): Opener {
+  return async (signal, demand) => {
+    const opening = await open(signal, demand)
+    return opening.ok || demand !== 'preferred' ? opening : await open(signal, 'none')
+  }
+}
+
+/** By STARTTLS and the name of the host, for mail with REQUIRETLS. */
+function verified({ nextHops }: OpenerOptions): Protection {
+  return { kind: 'verified', isImplicit: false, trust: nextHops.trust(), login: null }
 }
 
 /** Whether the way leads over a connection. */
@@ -60,19 +78,28 @@ const LMTP = { protocol: 'lmtp', protection: UNPROTECTED } as const
 
 type Server = Destination & { readonly kind: 'smtp' | 'smtps' }
 
-async function openServer(server: Server, options: OpenerOptions, signal: AbortSignal): Promise<Opening> {
+async function openServer(
+  server: Server,
+  options: OpenerOptions & { readonly demand: TlsDemand },
+  signal: AbortSignal,
+): Promise<Opening> {
   // A plugin may have written it in another way than the configuration.
   const route = formatDestination(server)
-  const protection = protectionOf(server, route, options.nextHops)
+  const protection = protectionOf(server, route, options)
   if (typeof protection === 'string')
     return { ok: false, remote: route, met: { kind: 'local', text: protection } }
   return await openHost(server, { ...options, protocol: 'smtp', protection }, signal)
 }
 
 /** A string is the reason why nothing can be sent there. */
-function protectionOf({ kind, user }: Server, route: string, nextHops: NextHops): Protection | string {
+function protectionOf(
+  { kind, user }: Server,
+  route: string,
+  options: OpenerOptions & { readonly demand: TlsDemand },
+): Protection | string {
+  const { nextHops, demand } = options
   const isImplicit = kind === 'smtps'
-  if (user === null && !isImplicit) return OPPORTUNISTIC
+  if (user === null && !isImplicit) return demand === 'none' ? OPPORTUNISTIC : verified(options)
   const password = user === null ? null : nextHops.passwordOf(route)
   if (user !== null && password === null) return `the configuration has no password for ${route}`
   const login = user === null || password === null ? null : { user, password }
@@ -93,6 +120,7 @@ const DISCARDED: Met = Object.freeze({ kind: 'kept', text: 'discarded' })
 class ConstantChannel implements Channel {
   readonly remote: string
   readonly isUsable = true
+  readonly tls = null
   readonly #met: Met
 
   constructor(remote: string, met: Met) {

@@ -1,10 +1,12 @@
 /**
  * Content made ready for the wire (RFC 5321 §4.5.2): a dot in front of each line that begins with one. Bare CR and bare
- * LF become line ends, so that nothing can be taken for one by the remote alone. What nodemailer does octet by octet.
+ * LF become line ends and NUL a space, so that nothing can be taken for a line end by the remote alone: some leave NUL
+ * out. Nothing of this kind is accepted, so it is for what an older store may have. What nodemailer does octet by octet.
  */
 
 const CR = 0x0d
 const LF = 0x0a
+const SPACE = 0x20
 const DOT = 0x2e
 const ADDED = {
   cr: Buffer.from('\r'),
@@ -21,8 +23,9 @@ export class DotStuffing {
   #last: number | undefined = undefined
 
   /** The piece as it is sent: itself, when nothing had to be added. */
-  take(piece: Buffer): Buffer {
-    if (piece.length === 0) return piece
+  take(content: Buffer): Buffer {
+    if (content.length === 0) return content
+    const piece = content.includes(0) ? withoutNul(content) : content
     const out: Buffer[] = []
     let sent = 0
     const add = (at: number, what: Buffer): void => {
@@ -43,6 +46,10 @@ export class DotStuffing {
     out.push(piece.subarray(sent))
     return Buffer.concat(out)
   }
+}
+
+function withoutNul(content: Buffer): Buffer {
+  return Buffer.from(content.map((octet) => (octet === 0 ? SPACE : octet)))
 }
 
 /** What has to stand between two octets, null when nothing has. */

@@ -55,8 +55,13 @@ export async function openNamedHost(
   if ('carry' in opened) return { ok: true, channel: opened }
   return blocked(
     host,
-    opened.map(({ status, ...rest }) => ({ ...rest, status: `4${status.slice(1)}` as Obstacle['status'] })),
+    // What the mail itself demands is no mistake of ours.
+    opened.map((obstacle) => (obstacle.status.startsWith('5.7.') ? obstacle : passing(obstacle))),
   )
+}
+
+function passing({ status, ...rest }: Obstacle): Obstacle {
+  return { ...rest, status: `4${status.slice(1)}` as Obstacle['status'] }
 }
 
 export interface FindingRules extends Pick<NextHops, 'resolver' | 'family' | 'random' | 'port'> {
@@ -132,14 +137,18 @@ export async function openHost(
   const peer = { address: { host: address, port }, remote: where(raced.target), name: name || address }
   const opening = await greetPeer(raced.socket, peer, options, signal)
   if (opening.ok) return opening.channel
-  const text = outcomeOf(opening.met).detail
-  return [...obstacles, { where: opening.remote, status: '4.4.2', text }]
+  const { met, remote } = opening
+  const status = met.kind === 'no-host' ? met.status : '4.4.2'
+  return [
+    ...obstacles,
+    { where: remote, status, text: met.kind === 'no-host' ? met.text : outcomeOf(met).detail },
+  ]
 }
 
 /** An opening that failed for these reasons; for good only when none of them may pass. */
 export function blocked(subject: string, obstacles: readonly Obstacle[]): Opening {
-  const passing = obstacles.find(({ status }) => status.startsWith('4'))
-  const status = (passing ?? obstacles.at(-1))?.status ?? '4.4.0'
+  const mayPass = obstacles.find(({ status }) => status.startsWith('4'))
+  const status = (mayPass ?? obstacles.at(-1))?.status ?? '4.4.0'
   const text = obstacles.map((obstacle) => `${obstacle.where}: ${obstacle.text}`).join('; ')
   return { ok: false, remote: obstacles.at(-1)?.where ?? subject, met: { kind: 'no-host', status, text } }
 }

@@ -40,6 +40,7 @@ export async function openMaildir(path: string, options: MaildirOptions): Promis
 class MaildirChannel implements Channel {
   readonly remote: string
   readonly #options: MaildirOptions
+  readonly tls = null
   isUsable = true
 
   constructor(path: string, options: MaildirOptions) {

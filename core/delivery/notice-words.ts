@@ -44,7 +44,7 @@ export function lastWordOf(met: Met, remote: string | null): LastWord {
     case 'trouble':
       return { kind: 'own', host, text: met.phase === 'connect' ? UNREACHABLE : BROKEN_OFF }
     case 'no-host':
-      return { kind: 'own', host: null, text: met.status.startsWith('5') ? met.text : UNREACHABLE }
+      return { kind: 'own', host: null, text: noHostInWords(met) }
     case 'local':
     case 'misrouted':
       return { kind: 'own', host: null, text: 'this mail system had trouble of its own' }
@@ -57,6 +57,14 @@ export function lastWordOf(met: Met, remote: string | null): LastWord {
     case 'kept':
       return { kind: 'own', host: null, text: '' }
   }
+}
+
+/** Of mail that needs TLS the text names hosts and addresses of ours, where the route does. */
+function noHostInWords({ status, text }: Met & { kind: 'no-host' }): string {
+  if (status === '5.7.10')
+    return 'it needs TLS with a verified certificate (REQUIRETLS), which the next server lacks'
+  if (status === '5.7.30') return 'it needs a next server that supports REQUIRETLS, and there is none'
+  return status.startsWith('5') ? text : UNREACHABLE
 }
 
 const UNREACHABLE = 'the next server could not be reached'

@@ -2,7 +2,7 @@
  * Notices: what an attempt means for the one who sent the message (RFC 3461 §5, RFC 3464). Nothing is sent here: a
  * notice is a message that is stored with the settlement it is about, and leaves like any other.
  */
-import { type Address, parseMailbox } from '../mail/address.ts'
+import { type Address, parseUtf8Mailbox } from '../mail/address.ts'
 import { buildDsn } from '../mail/dsn.ts'
 import { MAX_RETURNED_OCTETS } from '../mail/dsn-original.ts'
 import { NO_DSN_ENVELOPE, wantsNotice } from '../mail/dsn-parameters.ts'
@@ -147,7 +147,8 @@ export class Notices {
       }
       case 'delivered': {
         if (!wantsNotice(recipient.dsn, 'SUCCESS') || /^discard:$/i.test(delivery.route)) return NOTHING
-        // What is handed on goes without DSN parameters, so from here on nobody else promises anything (§5.2.2).
+        if (met.kind === 'reply' && met.isDsnPassedOn) return NOTHING
+        // What is handed on without DSN parameters is promised by nobody from here on (§5.2.2).
         const action = met.kind === 'kept' ? 'delivered' : 'relayed'
         return { kind: 'report', report: { ...facts, action, status: statusOf(met, 'delivered') } }
       }
@@ -176,7 +177,7 @@ export class Notices {
   ): Promise<readonly NewMessage[] | null> {
     const { message, reversePath } = finished.delivery
     try {
-      const to = parseMailbox(reversePath)
+      const to = parseUtf8Mailbox(reversePath)
       if (typeof to === 'string') return this.#impossible(message, `the reverse-path is no address: ${to}`)
       const id = this.#options.newId()
       const bytes = this.#built(finished, to, recipients, await originalOf(await finished.content()))
@@ -187,7 +188,7 @@ export class Notices {
         sizeBytes: bytes.byteLength,
       })
       if (routed === null) return this.#impossible(message, 'there is no route to the sender')
-      return routed.recipients.length === 0 ? [] : [this.#newMessage(id, bytes, routed)]
+      return routed.recipients.length === 0 ? [] : [this.#newMessage(finished, id, bytes, routed)]
     } catch (error) {
       // Whatever it was: what became of the mail has to be written down, or it would be sent twice.
       return this.#impossible(
@@ -221,15 +222,22 @@ export class Notices {
     })
   }
 
-  #newMessage(id: string, bytes: Uint8Array, { recipients, tags, lifeSeconds }: RoutedNotice): NewMessage {
+  #newMessage(
+    { delivery }: Finished,
+    id: string,
+    bytes: Uint8Array,
+    { recipients, tags, lifeSeconds }: RoutedNotice,
+  ): NewMessage {
     const now = this.#options.clock.now()
+    const isTlsRequired = delivery.origin.needs?.includes('REQUIRETLS') ?? false
     return {
       id,
       acceptedAt: now,
       expiresAt: now + Math.min(NOTICE_LIFE_MS, (lifeSeconds ?? Number.POSITIVE_INFINITY) * 1_000),
       reversePath: '',
       stored: { head: new Uint8Array(0), content: { kind: 'inline', bytes }, contentOffset: 0 },
-      origin: { kind: 'internal', what: 'dsn', tags },
+      // RFC 8689 §5.
+      origin: { kind: 'internal', what: 'dsn', tags, ...(isTlsRequired ? { needs: ['REQUIRETLS'] } : {}) },
       dsn: NO_DSN_ENVELOPE,
       // RFC 3461 §6.1: NOTIFY=NEVER.
       recipients: recipients.map((recipient) => ({ ...recipient, dsn: { notify: [], orcpt: null } })),

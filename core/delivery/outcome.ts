@@ -10,7 +10,14 @@ export type Phase = 'connect' | 'hello' | 'tls' | 'auth' | 'mail' | 'rcpt' | 'da
 /** What one recipient of an attempt met. `text` is as the remote sent it: any length, any character. */
 export type Met =
   /** A whole reply; `text` begins with its code. `code` is 0 when there was none. */
-  | { readonly kind: 'reply'; readonly phase: Phase; readonly code: number; readonly text: string }
+  | {
+      readonly kind: 'reply'
+      readonly phase: Phase
+      readonly code: number
+      readonly text: string
+      /** The remote was given the DSN parameters too, and tells the sender itself (RFC 3461 §5.2.1). */
+      readonly isDsnPassedOn?: boolean
+    }
   /** No reply: refused, timed out, broken off, or nothing that SMTP knows. */
   | { readonly kind: 'trouble'; readonly phase: Phase; readonly text: string }
   /** The remote announced a limit the message is above (RFC 1870 §6). */

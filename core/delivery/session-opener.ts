@@ -4,16 +4,18 @@
  */
 import { isIP, type Socket } from 'node:net'
 import type { Log } from '../observe/log.ts'
-import type { Opening } from './channel.ts'
-import { type ClientOptions, greet, type Ungreeted } from './client.ts'
+import type { Opening, TlsDemand } from './channel.ts'
+import { type ClientOptions, greet, type ServerChannel, type Ungreeted } from './client.ts'
 import { openSocket, type SocketAddress } from './open-socket.ts'
-import { outcomeOf } from './outcome.ts'
+import { type Met, outcomeOf } from './outcome.ts'
 import type { PlaintextHosts } from './plaintext-hosts.ts'
 import { type Protection, UNPROTECTED } from './protection.ts'
 
 export interface SessionOpenerOptions extends ClientOptions {
   readonly protocol: 'smtp' | 'lmtp'
   readonly protection: Protection
+  /** Of the mail that is to go there; nothing when missing. */
+  readonly demand?: TlsDemand
   readonly plaintextHosts: PlaintextHosts
   readonly log: Log
 }
@@ -73,11 +75,29 @@ export async function greetPeer(
   if (isOpportunistic && plaintextHosts.has(remote))
     return await greetPeer(socket, peer, { ...options, protection: UNPROTECTED }, signal)
   const greeted = await greet(socket, { ...options, remote, name }, signal)
-  if ('carry' in greeted) return { ok: true, channel: greeted }
+  if ('carry' in greeted) return suiting(greeted, options)
   if (isOpportunistic && greeted.isTlsFailure && !signal.aborted)
     return await openInTheClear(peer, greeted, options, signal)
   if (protection.kind === 'verified') tellIfNotSignedIn(remote, greeted, protection, options)
-  return { ok: false, remote, met: greeted.met }
+  return { ok: false, remote, met: isDemanded(options) ? unencrypted(greeted) : greeted.met }
+}
+
+function isDemanded({ demand = 'none' }: SessionOpenerOptions): boolean {
+  return demand !== 'none'
+}
+
+/** RFC 8689 §4.2.1: a server that does not promise to hand it on likewise is passed over. */
+function suiting(channel: ServerChannel, options: SessionOpenerOptions): Opening {
+  if (!isDemanded(options) || channel.offers('REQUIRETLS')) return { ok: true, channel }
+  channel.quit()
+  const text = 'REQUIRETLS support is required, and this server does not offer it'
+  return { ok: false, remote: channel.remote, met: { kind: 'no-host', status: '5.7.30', text } }
+}
+
+/** What the lack of TLS means to mail that needs it (RFC 8689 §4.2.1). */
+function unencrypted({ met, isTlsFailure, mayPass }: Ungreeted): Met {
+  if (!isTlsFailure || mayPass) return met
+  return { kind: 'no-host', status: '5.7.10', text: `encryption is needed: ${outcomeOf(met).detail}` }
 }
 
 /** What TLS came to is remembered when the server turns out to be well without it. */

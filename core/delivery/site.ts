@@ -5,9 +5,10 @@
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Attempts } from './attempts.ts'
-import type { Channel, Opener, Opening } from './channel.ts'
+import type { Channel, Opener, Opening, TlsDemand } from './channel.ts'
 import { Clearance } from './clearance.ts'
 import type { SitePlaces } from './connection-places.ts'
+import { demandOf } from './needs.ts'
 import { type Met, outcomeOf } from './outcome.ts'
 import type { DeliveryPolicy } from './policy.ts'
 import type { Work } from './work.ts'
@@ -74,6 +75,8 @@ const GROWTH = 0.023
 /** One line of work: a message after the other over a channel that is opened when needed. */
 interface Lane {
   channel: Channel | null
+  /** What it was opened for. */
+  demand: TlsDemand
   /** Messages carried by this channel. */
   carried: number
   work: Work | null
@@ -202,7 +205,7 @@ export class Site {
   }
 
   #openLane(): void {
-    const lane: Lane = { channel: null, carried: 0, work: null, wake: null }
+    const lane: Lane = { channel: null, demand: 'none', carried: 0, work: null, wake: null }
     // Entered first: the lane takes its work before the call returns.
     this.#lanes.set(lane, Promise.resolve())
     this.#lanes.set(lane, this.#options.places.take() ? this.#run(lane) : this.#runLater(lane))
@@ -253,27 +256,37 @@ export class Site {
   /** The lane's channel, a fresh one when needed. Null when there is none to be had: the work is provided for then. */
   async #channel(lane: Lane, work: Work): Promise<Channel | null> {
     const { pace, clock, open } = this.#options
-    if (lane.channel?.isUsable && lane.carried < pace.messagesPerConnection) return lane.channel
+    const { reversePath, origin } = work.delivery
+    const demand = demandOf(reversePath, origin.needs ?? [])
+    const isLeft = lane.carried < pace.messagesPerConnection && lane.demand === demand
+    if (lane.channel?.isUsable && isLeft) return lane.channel
     lane.channel?.quit()
     lane.channel = null
     const startedAt = clock.monotonic()
-    const opening = await open(this.#stopped.signal)
+    const opening = await open(this.#stopped.signal, demand)
     if (!opening.ok) {
-      await this.#notOpened(work, opening, startedAt)
+      await this.#notOpened(work, opening, startedAt, demand)
       return null
     }
     lane.channel = opening.channel
+    lane.demand = demand
     lane.carried = 0
     this.#isGreeted = true
     this.#grow(0)
     return opening.channel
   }
 
-  async #notOpened(work: Work, { remote, met }: Opening & { ok: false }, startedAt: number): Promise<void> {
+  async #notOpened(
+    work: Work,
+    { remote, met }: Opening & { ok: false },
+    startedAt: number,
+    demand: TlsDemand,
+  ): Promise<void> {
     const { attempts, inHand, clock, pace } = this.#options
     if (this.#stopped.signal.aborted) return inHand.release([work])
     const open = [...this.#lanes.keys()].filter(({ channel }) => channel?.isUsable).length
-    if (open > 0) {
+    // What is open for other mail says nothing about a way for this one.
+    if (open > 0 && demand !== 'required') {
       // The host is there but lets no more of us in: that is no attempt, one of the others will carry it.
       this.#cap = open
       this.#capUntil = clock.monotonic() + pace.capMs

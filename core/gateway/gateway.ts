@@ -11,7 +11,7 @@ import { Recorder } from '../../sandbox/recorder.ts'
 import { SparePlughost } from '../../sandbox/spare-plughost.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { MessagePool } from '../content/pool.ts'
-import { Deliverer } from '../delivery/deliverer.ts'
+import { Deliverer, type NextSettings } from '../delivery/deliverer.ts'
 import type { Finished, Told } from '../delivery/notices.ts'
 import type { HookRunner } from '../hooks/runner.ts'
 import { Teller } from '../hooks/teller.ts'
@@ -144,7 +144,7 @@ function compose(
     leaseMs: config.queue.leaseMs,
     workers: config.workers,
     maxConnections: config.outbound.connections,
-    next: { hostname: config.hostname, nextHops: generations.current.nextHops },
+    next: nextOf(generations),
     clock,
     log,
     notices: {
@@ -154,8 +154,7 @@ function compose(
     policy: new GatewayPolicy({ hooks, records, clock, log }),
     listener: tellOutcomes(teller, records, clock),
     observer: {
-      attempted: ({ queueId, route, remote, recipients, wallMs }) =>
-        records.stepOf(queueId, 'attempt', { route, remote, recipients, wallMs }),
+      attempted: ({ queueId, ...attempt }) => records.stepOf(queueId, 'attempt', attempt),
     },
   })
   const load = new ProcessLoad({
@@ -201,12 +200,17 @@ function policyOf({ current }: Generations): PolicyParts {
   return { settings: config, hooks, tls: certificate, credentials }
 }
 
+function nextOf({ current }: Generations): NextSettings {
+  const { config, nextHops, bounceClasses } = current
+  return { hostname: config.hostname, nextHops, timeouts: config.outbound.timeouts, bounceClasses }
+}
+
 /** From the next command on, and the next attempt. */
 function activate({ generations, smtp, deliverer, queue }: GatewayParts, number: number): void {
   generations.activate(number)
-  const { config, nextHops } = generations.current
+  const { config } = generations.current
   smtp.use(policyOf(generations))
-  deliverer.use({ hostname: config.hostname, nextHops })
+  deliverer.use(nextOf(generations))
   queue.rules = config.queue
 }
 

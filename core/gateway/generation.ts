@@ -5,6 +5,7 @@
 import { networkInterfaces } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { readBounceClasses } from '../../config/bounce-classes.ts'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { SessionNotes } from '../../sandbox/broker/notes.ts'
@@ -20,6 +21,7 @@ import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
 import type { Notices } from '../delivery/notices.ts'
 import { Resolver } from '../dns/resolver.ts'
 import { HookRunner } from '../hooks/runner.ts'
+import { BounceClasses } from '../mail/bounce-classes.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
@@ -71,6 +73,7 @@ export interface Generation {
   readonly credentials: FileCredentials | null
   readonly resolver: Resolver
   readonly nextHops: NextHops
+  readonly bounceClasses: BounceClasses
   readonly notices: Notices
   /** It wants no spare plughost any more. Called once. */
   readonly letSpareGo: () => void
@@ -83,6 +86,8 @@ export async function openGeneration(
   before: Generation | null,
 ): Promise<Generation | { readonly problems: readonly Problem[] }> {
   const { keeper, records, newQueueId, clock, log } = lasting
+  const classes = readBounceClasses(config)
+  if ('problems' in classes) return classes
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
   const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
@@ -111,6 +116,7 @@ export async function openGeneration(
     credentials,
     resolver,
     nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
+    bounceClasses: new BounceClasses(classes.rules),
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
     letSpareGo: hasUserPlugins(config) ? lasting.spare.want(sources.border.prelude) : () => {},
   }

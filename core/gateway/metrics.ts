@@ -37,6 +37,15 @@ function measureMail(
     'Recipients given up, their senders told unless they wanted no notice',
     () => deliverer.counters.bounced,
   )
+  metrics.counter({
+    name: 'postern_recipients_undelivered_total',
+    help: 'Recipients deferred, held or given up, by what kept them from being delivered',
+    labels: ['result', 'class'],
+    read: () =>
+      Object.entries(deliverer.classes).flatMap(([result, counts]) =>
+        Array.from(counts, ([name, value]) => ({ labels: { result, class: name }, value })),
+      ),
+  })
   total('postern_tells_dropped_total', 'Events plugins were not told', () => teller.dropped)
   total('postern_plughost_deaths_total', 'Plughosts that died', () => generations.plughostDeaths)
   metrics.counter({

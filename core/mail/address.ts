@@ -50,6 +50,11 @@ export function parseMailbox(text: string): Address | string {
   return isAscii(text) ? parseAnyMailbox(text) : 'the address is not US-ASCII'
 }
 
+/** The same with UTF8-non-ascii in the local part; a domain in U-labels is written in A-labels (RFC 6531 §3.3). */
+export function parseUtf8Mailbox(text: string): Address | string {
+  return parseAnyMailbox(text)
+}
+
 /** Whether there is nothing in it that needs SMTPUTF8 (RFC 6531). */
 export function isAscii(text: string): boolean {
   return !NON_ASCII.test(text)

@@ -3,12 +3,14 @@ import type { ReturnedPart } from './dsn-original.ts'
 import type { DsnAction, DsnReport, LastWord, ReportedRecipient } from './dsn-report.ts'
 import { replyLines } from './enhanced-status.ts'
 import { mailDate } from './received.ts'
-import { printable } from './reply.ts'
+import { printable, printableUtf8 } from './reply.ts'
+import { cutToOctets } from './utf8-address.ts'
 
 const WIDTH = 72
 const MAX_REPLY_LINES = 8
 /** Longer than any address and host name that a parser lets through. */
 const MAX_NAME_CHARACTERS = 400
+const MAX_ADDRESS_OCTETS = 800
 
 /** In the order of what the reader has to know first. */
 const HEADINGS: readonly (readonly [DsnAction, string])[] = [
@@ -25,7 +27,7 @@ const ATTACHED: Readonly<Record<ReturnedPart['what'], string>> = {
   'header-of-unfit': 'Your message cannot be sent back as it is, so only its header is attached.',
 }
 
-/** Lines of US-ASCII with CRLF, none longer than 998 octets. */
+/** Lines with CRLF, none longer than 998 characters; US-ASCII unless an address is not. */
 export function explanation(report: DsnReport, returned: ReturnedPart['what']): string {
   const { hostname, postmaster, arrivedAt, queueId, recipients } = report
   const intro =
@@ -45,9 +47,9 @@ export function explanation(report: DsnReport, returned: ReturnedPart['what']): 
 
 function recipientLines(recipient: ReportedRecipient): readonly string[] {
   const { address, orcpt, lastWord } = recipient
-  const lines = [`  <${named(address)}>`]
-  if (orcpt !== null && named(orcpt.address) !== named(address))
-    lines.push(`    which you addressed as ${named(orcpt.address)}`)
+  const lines = [`  <${addressed(address)}>`]
+  if (orcpt !== null && addressed(orcpt.address) !== addressed(address))
+    lines.push(`    which you addressed as ${addressed(orcpt.address)}`)
   lines.push(...wrapped(sentence(recipient), '    '))
   if (lastWord.kind === 'reply')
     for (const line of replyLines(lastWord.text, MAX_REPLY_LINES)) lines.push(`      ${line}`)
@@ -102,6 +104,11 @@ function ending(text: string): string {
 function named(text: string): string {
   const clean = printable(text.slice(0, 2 * MAX_NAME_CHARACTERS)).trim()
   return clean.length <= MAX_NAME_CHARACTERS ? clean : `${clean.slice(0, MAX_NAME_CHARACTERS - 3)}...`
+}
+
+/** An address as its owner writes it (RFC 6533 §4), at most MAX_ADDRESS_OCTETS long. */
+function addressed(address: string): string {
+  return cutToOctets(printableUtf8(address.slice(0, MAX_ADDRESS_OCTETS)).trim(), MAX_ADDRESS_OCTETS)
 }
 
 function capital(text: string): string {

@@ -1,4 +1,7 @@
-/** The third part of a notice: the message it is about, or its header (RFC 6522 §3, §4; RFC 3461 §6.2). */
+/**
+ * The third part of a notice: the message it is about, or its header (RFC 6522 §3, §4; RFC 3461 §6.2), with a header of
+ * UTF-8 under the names of RFC 6533 §6.
+ */
 import type { OriginalMessage } from './dsn-report.ts'
 import { quotedPrintable } from './quoted-printable.ts'
 
@@ -30,14 +33,28 @@ export function returnedPart(original: OriginalMessage, isWholeWanted: boolean):
   const form = formOf(bytes)
   // No transfer encoding is allowed for a message in a message (RFC 2046 §5.2.1), and it is never altered.
   if (form === 'binary') return headerPart(original, 'header-of-unfit')
-  return part('message', 'message/rfc822', form, bytes)
+  const type = isUtf8Header(headerOf(original)) ? 'message/global' : 'message/rfc822'
+  return part('message', type, form, bytes)
 }
 
 function headerPart(original: OriginalMessage, what: ReturnedPart['what']): ReturnedPart {
   const header = headerOf(original)
   const form = formOf(header)
-  if (form !== 'binary') return part(what, 'text/rfc822-headers', form, header)
-  return part(what, 'text/rfc822-headers', 'quoted-printable', Buffer.from(quotedPrintable(header), 'latin1'))
+  const type = isUtf8Header(header) ? 'message/global-headers' : 'text/rfc822-headers'
+  if (form !== 'binary') return part(what, type, form, header)
+  return part(what, type, 'quoted-printable', Buffer.from(quotedPrintable(header), 'latin1'))
+}
+
+/** UTF-8 beyond US-ASCII (RFC 6532), rather than octets of some other charset, which were never allowed. */
+function isUtf8Header(header: Uint8Array): boolean {
+  if (!header.some((octet) => octet > 0x7f)) return false
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(header)
+    return true
+  } catch {
+    // Some other charset: not ours to name.
+    return false
+  }
 }
 
 /** The header without the empty line behind it; of a long one, as many whole lines as there is room for. */

@@ -1,4 +1,8 @@
-/** DSN parameters of MAIL and RCPT (RFC 3461 §4): what a sender wants to be told, of what, and under which name. */
+/**
+ * DSN parameters of MAIL and RCPT (RFC 3461 §4): what a sender wants to be told, of what, and under which name. Addresses
+ * beyond US-ASCII: RFC 6533 §3.
+ */
+import { decodeUtf8Address, encodeUtf8Address } from './utf8-address.ts'
 
 /** How much of the message a failure notice brings back (RFC 3461 §4.3). */
 export type DsnReturn = 'FULL' | 'HDRS'
@@ -16,9 +20,9 @@ export interface DsnEnvelope {
 
 /** ORCPT: whom the sender meant before anybody rewrote or forwarded. */
 export interface OriginalRecipient {
-  /** `rfc822` nearly always; as the sender wrote it. */
+  /** `rfc822` nearly always, `utf-8` for addresses beyond US-ASCII; as the sender wrote it. */
   readonly type: string
-  /** Decoded: printable US-ASCII, not necessarily an address of that type (RFC 3461 §4.2). */
+  /** Decoded: printable, US-ASCII but for `utf-8`, not necessarily an address of that type (RFC 3461 §4.2). */
   readonly address: string
 }
 
@@ -87,13 +91,29 @@ export function formatMailDsn({ ret, envid }: DsnEnvelope): readonly string[] {
   return [...(ret === null ? [] : [`RET=${ret}`]), ...(envid === null ? [] : [`ENVID=${encodeXtext(envid)}`])]
 }
 
-/** Parameters for RCPT to a server that offers DSN. */
-export function formatRcptDsn({ notify, orcpt }: DsnRecipient): readonly string[] {
+/**
+ * Parameters for RCPT to a server that offers DSN.
+ *
+ * @param isUtf8 whether it offers SMTPUTF8 too
+ */
+export function formatRcptDsn({ notify, orcpt }: DsnRecipient, isUtf8: boolean): readonly string[] {
   const events = notify?.length === 0 ? 'NEVER' : notify?.join(',')
+  const original = orcpt === null ? null : formatOriginalRecipient(orcpt, isUtf8)
   return [
     ...(events === undefined ? [] : [`NOTIFY=${events}`]),
-    ...(orcpt === null ? [] : [`ORCPT=${orcpt.type};${encodeXtext(orcpt.address)}`]),
+    ...(original === null ? [] : [`ORCPT=${original}`]),
   ]
+}
+
+/** null: in the form this server understands it would be longer than it may be. */
+function formatOriginalRecipient({ type, address }: OriginalRecipient, isUtf8: boolean): string | null {
+  const text = isUtf8Type(type) ? encodeUtf8Address(address, isUtf8) : encodeXtext(address)
+  const original = `${type};${text}`
+  return Buffer.byteLength(original) > MAX_ORCPT_OCTETS ? null : original
+}
+
+function isUtf8Type(type: string): boolean {
+  return type.toLowerCase() === 'utf-8'
 }
 
 /** Whether the sender is to be told. Who did not say hears of failure and delay (RFC 3461 §4.1 leaves delay to us). */
@@ -163,11 +183,15 @@ function readNotify(value: string | null): readonly DsnEvent[] | string | null {
 
 function readOriginalRecipient(value: string | null): OriginalRecipient | string | null {
   if (value === null) return null
-  if (value.length > MAX_ORCPT_OCTETS) return `ORCPT is longer than ${MAX_ORCPT_OCTETS} octets`
+  if (Buffer.byteLength(value) > MAX_ORCPT_OCTETS) return `ORCPT is longer than ${MAX_ORCPT_OCTETS} octets`
   const semicolon = value.indexOf(';')
   const type = value.slice(0, Math.max(semicolon, 0))
   if (!ADDRESS_TYPE.test(type)) return 'ORCPT needs an address type, as in rfc822;user@example.org'
-  const address = decodeXtext(value.slice(semicolon + 1))
-  if (address === null) return 'the address in ORCPT is not printable US-ASCII encoded as xtext'
+  const text = value.slice(semicolon + 1)
+  const address = isUtf8Type(type) ? decodeUtf8Address(text) : decodeXtext(text)
+  if (address === null)
+    return isUtf8Type(type)
+      ? 'the address in ORCPT is not encoded as RFC 6533 has it'
+      : 'the address in ORCPT is not printable US-ASCII encoded as xtext'
   return address.trim() === '' ? 'ORCPT has no address' : { type, address }
 }

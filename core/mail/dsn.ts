@@ -1,18 +1,25 @@
 /**
  * Builds a delivery status notification: multipart/report (RFC 6522) of an explanation, message/delivery-status
  * (RFC 3464) and the message or its header, as RFC 3461 §6 asks. Envelope: null reverse-path, NOTIFY=NEVER (§6.1).
+ *
+ * A sender beyond US-ASCII can read UTF-8 wherever it stands, and gets message/global-delivery-status; for others the
+ * fields stay US-ASCII, and addresses in them are written as RFC 6533 §3 has it.
  */
-import { formatAddress, parseMailbox } from './address.ts'
+import { formatAddress, isAscii, parseUtf8Mailbox } from './address.ts'
 import { explanation } from './dsn-explanation.ts'
 import { type ReturnedPart, returnedPart } from './dsn-original.ts'
 import type { DsnAction, DsnReport, ReportedRecipient } from './dsn-report.ts'
 import { replyOnOneLine, type StatusClass, statusClass } from './enhanced-status.ts'
-import { formatField, parseHeaderFields } from './header-fields.ts'
+import { foldedField, formatField, parseHeaderFields } from './header-fields.ts'
+import { quotedPrintable } from './quoted-printable.ts'
 import { mailDate } from './received.ts'
-import { printable } from './reply.ts'
+import { printable, printableUtf8 } from './reply.ts'
+import { cutToOctets, encodeUtf8Address } from './utf8-address.ts'
 
 /** Longest value of a field that comes from elsewhere, in characters; longer ones are cut. */
 const MAX_VALUE_CHARACTERS = 520
+/** Longest address in a field, octets. No address of an envelope is longer, not even as utf-8-addr-xtext. */
+const MAX_ADDRESS_OCTETS = 900
 const CRLF = '\r\n'
 const MESSAGE_ID = /^<[!-;=?-~]{1,250}>$/
 
@@ -34,29 +41,54 @@ export function buildDsn(report: DsnReport): Uint8Array {
   if (formatAddress(report.to) === '') throw new RangeError('a notice needs somebody to tell')
   const isFailure = report.recipients.some(({ action }) => action === 'failed')
   const returned = returnedPart(report.original, isFailure && report.envelope.ret === 'FULL')
-  const human = Buffer.from(explanation(report, returned.what), 'latin1')
-  const status = Buffer.from(statusFields(report), 'latin1')
-  const boundary = boundaryFor(report.seed, [human, status, returned.content])
-  const delimiter = `--${boundary}${CRLF}`
+  const isUtf8 = !isAscii(mailbox(formatAddress(report.to)))
+  const human = explanationPart(explanation(report, returned.what), isUtf8)
+  const status = statusPart(statusFields(report, isUtf8))
+  const parts = [human, status, returned]
+  const boundary = boundaryFor(
+    report.seed,
+    parts.map(({ content }) => content),
+  )
+  const is8bit = parts.some((part) => part.is8bit)
   return Buffer.concat([
-    text(header(report, boundary, returned)),
-    text(`${CRLF}This is a report in several parts (RFC 6522).${CRLF}${CRLF}`),
-    text(`${delimiter}Content-Type: text/plain; charset=us-ascii${CRLF}Content-Language: en${CRLF}${CRLF}`),
-    human,
-    text(`${CRLF}${delimiter}Content-Type: message/delivery-status${CRLF}${CRLF}`),
-    status,
-    text(`${CRLF}${delimiter}${returned.fields}${CRLF}`),
-    returned.content,
+    text(header(report, boundary, is8bit)),
+    text(`${CRLF}This is a report in several parts (RFC 6522).${CRLF}`),
+    ...parts.flatMap(({ fields, content }) => [text(`${CRLF}--${boundary}${CRLF}${fields}${CRLF}`), content]),
     text(`${CRLF}--${boundary}--${CRLF}`),
   ])
 }
 
-function header(report: DsnReport, boundary: string, returned: ReturnedPart): string {
+type Part = Pick<ReturnedPart, 'fields' | 'content' | 'is8bit'>
+
+/** @param isUtf8 the reader's server takes 8-bit content, for it takes their address */
+function explanationPart(words: string, isUtf8: boolean): Part {
+  const isPlain = isAscii(words)
+  const encoding = isUtf8 ? '8bit' : 'quoted-printable'
+  return {
+    fields:
+      `Content-Type: text/plain; charset=${isPlain ? 'us-ascii' : 'utf-8'}${CRLF}Content-Language: en${CRLF}` +
+      (isPlain ? '' : field('Content-Transfer-Encoding', encoding)),
+    content: isPlain || isUtf8 ? text(words) : text(quotedPrintable(text(words))),
+    is8bit: !isPlain && isUtf8,
+  }
+}
+
+function statusPart(fields: string): Part {
+  const is8bit = !isAscii(fields)
+  const type = is8bit ? 'message/global-delivery-status' : 'message/delivery-status'
+  return {
+    fields: field('Content-Type', type) + (is8bit ? field('Content-Transfer-Encoding', '8bit') : ''),
+    content: text(fields),
+    is8bit,
+  }
+}
+
+function header(report: DsnReport, boundary: string, is8bit: boolean): string {
   const { hostname, postmaster, to, at, seed, recipients } = report
   const answered = messageIdOf(report.original.bytes)
   return (
     field('From', `Mail gateway <${mailbox(postmaster)}>`) +
-    field('To', `<${mailbox(formatAddress(to))}>`) +
+    foldedField('To', `<${mailbox(formatAddress(to))}>`) +
     field('Subject', subject(recipients)) +
     field('Date', mailDate(at)) +
     field('Message-ID', `<dsn.${onlyLetters(seed)}@${host(hostname)}>`) +
@@ -65,7 +97,7 @@ function header(report: DsnReport, boundary: string, returned: ReturnedPart): st
     field('Auto-Submitted', 'auto-replied') +
     field('MIME-Version', '1.0') +
     `Content-Type: multipart/report; report-type=delivery-status;${CRLF}\tboundary="${boundary}"${CRLF}` +
-    field('Content-Transfer-Encoding', returned.is8bit ? '8bit' : '7bit')
+    field('Content-Transfer-Encoding', is8bit ? '8bit' : '7bit')
   )
 }
 
@@ -77,21 +109,21 @@ function subject(recipients: readonly ReportedRecipient[]): string {
 }
 
 /** The groups of fields of message/delivery-status, in the order of RFC 3464 §2.2 and §2.3. */
-function statusFields(report: DsnReport): string {
+function statusFields(report: DsnReport, isUtf8: boolean): string {
   const { envelope, hostname, queueId, arrivedAt, recipients } = report
   const ofMessage =
     (envelope.envid === null ? '' : field('Original-Envelope-Id', envelope.envid)) +
     field('Reporting-MTA', `dns; ${host(hostname)}`) +
     field('Arrival-Date', mailDate(arrivedAt)) +
     field('X-Postern-Queue-Id', queueId)
-  return [ofMessage, ...recipients.map(recipientFields)].join(CRLF)
+  return [ofMessage, ...recipients.map((recipient) => recipientFields(recipient, isUtf8))].join(CRLF)
 }
 
-function recipientFields(recipient: ReportedRecipient): string {
+function recipientFields(recipient: ReportedRecipient, isUtf8: boolean): string {
   const { address, orcpt, action, lastWord, lastAttemptAt } = recipient
   return (
-    (orcpt === null ? '' : field('Original-Recipient', `${typeName(orcpt.type)}; ${orcpt.address}`)) +
-    field('Final-Recipient', `rfc822; ${address}`) +
+    (orcpt === null ? '' : addressField('Original-Recipient', orcpt.type, orcpt.address, isUtf8)) +
+    addressField('Final-Recipient', isAscii(address) ? 'rfc822' : 'utf-8', address, isUtf8) +
     field('Action', action) +
     field('Status', statusOf(recipient)) +
     (lastWord.host === null || lastWord.host === ''
@@ -101,6 +133,14 @@ function recipientFields(recipient: ReportedRecipient): string {
     (lastAttemptAt === null ? '' : field('Last-Attempt-Date', mailDate(lastAttemptAt))) +
     (recipient.action === 'delayed' ? field('Will-Retry-Until', mailDate(recipient.retryUntil)) : '')
   )
+}
+
+/** RFC 3464 §2.3.1, §2.3.2; RFC 6533 §3: utf-8-address for who reads UTF-8, utf-8-addr-xtext for others. */
+function addressField(name: string, type: string, address: string, isUtf8: boolean): string {
+  if (type.toLowerCase() !== 'utf-8') return field(name, `${typeName(type)}; ${address}`)
+  const clean = cutToOctets(printableUtf8(address.slice(0, MAX_ADDRESS_OCTETS)).trim(), MAX_ADDRESS_OCTETS)
+  const written = isUtf8 ? clean : cutToOctets(encodeUtf8Address(clean, false), MAX_ADDRESS_OCTETS)
+  return foldedField(name, `${type}; ${written}`)
 }
 
 /** RFC 3464 §2.3.6: the remote's words as they were, ours under a name of our own. */
@@ -143,9 +183,9 @@ function field(name: string, value: string): string {
 
 /** An address for a header field, without what could end it or begin another where it is none (RFC 5322 §3.4). */
 function mailbox(address: string): string {
-  return typeof parseMailbox(address) === 'string'
+  return typeof parseUtf8Mailbox(address) === 'string'
     ? printable(address.slice(0, MAX_VALUE_CHARACTERS)).replace(/[\s<>()",;:\\[\]]/g, '_')
-    : address
+    : printableUtf8(address)
 }
 
 /** A host name, or an address as the literal of RFC 5321 §4.1.3; anything else loses what it must not have. */
@@ -164,5 +204,5 @@ function onlyLetters(seed: string): string {
 }
 
 function text(lines: string): Uint8Array {
-  return Buffer.from(lines, 'latin1')
+  return Buffer.from(lines)
 }

@@ -49,7 +49,11 @@ export function isFieldValue(value: string): boolean {
 
 /** A field as US-ASCII text to be sent, folded at spaces, with its final CRLF. */
 export function formatField(name: string, value: string): string {
-  const text = ASCII.test(value) ? value : encodedWords(value)
+  return foldedField(name, ASCII.test(value) ? value : encodedWords(value))
+}
+
+/** The same without encoding: for fields that may have UTF-8 (RFC 6532 §3.2). */
+export function foldedField(name: string, text: string): string {
   if (name.length + text.length + 2 <= FOLD_AT) return `${name}: ${text}\r\n`
   const lines: string[] = []
   let line = `${name}:`

@@ -39,6 +39,14 @@ export function formatReply({ code, status, lines, others }: Reply): string {
 // oxlint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\x00-\x1f\x7f-\uffff]/
 
+/** Control characters and what else breaks a line; half a character too. */
+const BREAKING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+/gu
+
+/** Text fit for one line, its letters kept (RFC 6532 §3.1). */
+export function printableUtf8(text: string): string {
+  return text.replace(BREAKING, ' ')
+}
+
 /** Text fit for one reply line: printable US-ASCII (RFC 5321 §4.2). */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex

@@ -89,4 +89,10 @@ export type Origin =
       /** What the next server has to be able to do; nothing when missing. */
       readonly needs?: readonly Need[]
     }
-  | { readonly kind: 'internal'; readonly what: string; readonly tags: readonly Tag[] }
+  | {
+      readonly kind: 'internal'
+      readonly what: string
+      readonly tags: readonly Tag[]
+      /** Of a notice, REQUIRETLS where the message it is about had it. */
+      readonly needs?: readonly Need[]
+    }

@@ -3,9 +3,9 @@
  * when all of them could is it put in force; otherwise nothing has changed.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { certificateProblems } from '../../config/certificate.ts'
 import type { Config, ListenerConfig } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
+import { namedFileProblems } from '../../config/named-files.ts'
 import type { Problem } from '../../config/problem.ts'
 import { readSandboxSources } from '../../sandbox/sources.ts'
 import type { ReloadOutcome } from '../admin/control.ts'
@@ -142,7 +142,7 @@ export class Reloading {
     const { sources, problems: unreadable } = readSandboxSources(config)
     const problems = [
       ...this.#changedForGood(config).map((name) => needsRestart(name, this.#configFile)),
-      ...certificateProblems(config, Date.now()),
+      ...namedFileProblems(config, Date.now()),
       ...unreadable,
     ]
     return problems.length > 0 ? { problems } : { number: ++this.#number, config, sources }

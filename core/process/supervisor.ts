@@ -2,8 +2,9 @@
  * The supervisor: `postern start`. It holds the store's lock, the listening sockets and the control socket, keeps a
  * worker alive, and alone acts on signals. It touches no mail and runs no plugin.
  */
-import { certificateProblems } from '../../config/certificate.ts'
+
 import type { Config } from '../../config/config.ts'
+import { namedFileProblems } from '../../config/named-files.ts'
 import { formatProblem, type Problem } from '../../config/problem.ts'
 import { readSandboxSources } from '../../sandbox/sources.ts'
 import type { Control, GatewayStatus } from '../admin/control.ts'
@@ -97,7 +98,7 @@ async function start(
   askToStop: (reason: string) => void,
 ): Promise<readonly Problem[]> {
   const { sources, problems: unreadable } = readSandboxSources(config)
-  const unusable = [...certificateProblems(config, startedAt), ...unreadable]
+  const unusable = [...namedFileProblems(config, startedAt), ...unreadable]
   if (unusable.length > 0) return unusable
   const lock = await acquireStoreLock(config.store.directory)
   if (!lock.ok) return [{ code: 'P3020', place: lock.directory, message: lock.what, remedy: lock.remedy }]

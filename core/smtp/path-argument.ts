@@ -13,7 +13,8 @@ export interface Parameter {
   readonly value: string | null
 }
 
-const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?$/
+/** A value may have UTF8-non-ascii (RFC 6531 §3.3), where SMTPUTF8 was asked for. */
+const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=((?:[!-<>-~]|[^\p{ASCII}\p{Cc}\p{Z}])+))?$/u
 const NO_PARAMETERS: readonly Parameter[] = Object.freeze([])
 
 /**

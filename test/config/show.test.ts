@@ -35,6 +35,17 @@ outbound:
   family: both
   allowedNetworks: []
   connections: 500
+  timeouts:
+    connect: 30s
+    greeting: 5m
+    command: 5m
+    mail: 5m
+    rcpt: 5m
+    data: 2m
+    block: 3m
+    dot: 10m
+    transaction: 1h
+  bounceClasses: null
   tls:
     ca: null
 dns:
@@ -103,6 +114,7 @@ const texts = [
   'outbound: { route: "smtps://mail.example.com", tls: { ca: ./ca.pem } }',
   'domains: { a.test: { deliver: "lmtp://127.0.0.1" }, b.test: { deliver: "lmtp+unix:./lmtp" } }',
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
+  'outbound: { bounceClasses: ./b.yaml, timeouts: { dot: 15m } }',
   'limits: off',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
   'plugins: [{ path: ./x.ts, config: { a: [1, { b: null }], "c d": "- e: #" }, grant: { relay.grant: true }, onError: skip }]',
@@ -125,6 +137,7 @@ function loaded(text: string): Extract<LoadedConfig, { ok: true }> {
 function withoutPlaces({ config }: Extract<LoadedConfig, { ok: true }>): unknown {
   const plugins = config.plugins.map((plugin) => ({ ...plugin, place: '' }))
   const tls = config.tls === null ? null : { ...config.tls, place: '' }
-  const outbound = { ...config.outbound, tls: { ca: config.outbound.tls.ca } }
+  const { tls: next, bounceClasses } = config.outbound
+  const outbound = { ...config.outbound, tls: { ca: next.ca }, bounceClasses: bounceClasses.file }
   return structuredClone({ ...config, plugins, tls, outbound })
 }

@@ -110,11 +110,15 @@ test('an attempt has a line for every recipient', () => {
   const recipients = [
     { address: 'a@b.test', result: 'delivered', detail: '250 queued' },
     { address: 'c@d.test', result: 'deferred', detail: '' },
+    { address: 'e@f.test', result: 'bounced', detail: '550 gone', class: 'bad-mailbox' },
   ]
-  assert.deepEqual(way({ at: 0, event: 'attempt', detail: { route: 'smtp://192.0.2.1:25', recipients } }), [
-    '· attempt   route = smtp://192.0.2.1:25',
+  const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', isVerified: false }
+  const detail = { route: 'smtp://192.0.2.1:25', tls, recipients }
+  assert.deepEqual(way({ at: 0, event: 'attempt', detail }), [
+    '· attempt   route = smtp://192.0.2.1:25   tls = TLSv1.3 TLS_AES_256_GCM_SHA384, not verified',
     '       a@b.test   delivered   250 queued',
     '       c@d.test   deferred',
+    '       e@f.test   bounced   (bad-mailbox)   550 gone',
   ])
 })
 

@@ -5,6 +5,15 @@ import { FakeRemote, remoteFor } from '../../support/fake-remote.ts'
 import { standFor, withFaults } from './delivery-stand.ts'
 import { until } from './until.ts'
 
+/** Milliseconds; a silent remote is given up after so long in each phase. */
+const SHORT = {
+  greetingMs: 1_500,
+  commandMs: 0,
+  mailMs: 1_500,
+  rcptMs: 1_500,
+  dataMs: 1_500,
+  dotMs: 1_500,
+}
 const PHASES = ['connect', 'ehlo', 'mail', 'rcpt', 'data', 'dot'] as const
 
 // Each has a store and remotes of its own, and most of the time is spent waiting.
@@ -83,7 +92,7 @@ describe('an attempt', { concurrency: 4 }, () => {
   test('a stall in each phase ends with its timeout, and the mail is delivered later', {
     concurrency: true,
   }, async (t) => {
-    const stand = await standFor(t, { timeouts: { greetingMs: 1_500, commandMs: 0, idleMs: 1_500 } })
+    const stand = await standFor(t, { timeouts: SHORT })
     const phases = PHASES.map((verb) =>
       t.test(verb, async (t) => {
         let times = 0

@@ -17,7 +17,11 @@ export const PATIENT: ClientTimeouts = {
   connectMs: 20_000,
   greetingMs: 20_000,
   commandMs: 20_000,
-  idleMs: 20_000,
+  mailMs: 20_000,
+  rcptMs: 20_000,
+  dataMs: 20_000,
+  blockMs: 20_000,
+  dotMs: 20_000,
   transactionMs: 20_000,
 }
 

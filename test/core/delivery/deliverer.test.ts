@@ -37,6 +37,7 @@ describe('the deliverer', { concurrency: 4 }, () => {
           { address: 'a@remote.test', result: 'delivered', detail: '250 2.0.0 taken' },
           { address: 'b@remote.test', result: 'delivered', detail: '250 2.0.0 taken' },
         ],
+        tls: null,
         wallMs: stand.attempts[0]?.wallMs,
       },
     ])

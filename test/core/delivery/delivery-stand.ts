@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
+import { CLIENT_TIMEOUTS, type ClientTimeouts } from '../../../core/delivery/client-timeouts.ts'
 import {
   DELIVERY_PACE,
   Deliverer,
@@ -21,6 +22,7 @@ import {
 } from '../../../core/delivery/policy.ts'
 import type { SitePace } from '../../../core/delivery/site.ts'
 import { Resolver } from '../../../core/dns/resolver.ts'
+import { BounceClasses } from '../../../core/mail/bounce-classes.ts'
 import { NO_DSN_ENVELOPE, NO_DSN_RECIPIENT } from '../../../core/mail/dsn-parameters.ts'
 import { type Clock, systemClock } from '../../../core/observe/clock.ts'
 import type { Log, LogFields } from '../../../core/observe/log.ts'
@@ -34,9 +36,9 @@ export interface StandOptions {
   readonly expireMs?: number
   readonly leaseMs?: number
   readonly maxConnections?: number
-  readonly pace?: Partial<Omit<DeliveryPace, 'site' | 'timeouts'>>
+  readonly pace?: Partial<Omit<DeliveryPace, 'site'>>
   readonly site?: Partial<SitePace>
-  readonly timeouts?: Partial<DeliveryPace['timeouts']>
+  readonly timeouts?: Partial<ClientTimeouts>
   /** Nothing is found by name unless this is given. */
   readonly nextHops?: NextHops
   /** A keeper that others use too; its own unless given. */
@@ -94,7 +96,12 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
   const given = { queue, leaseMs, maxConnections, clock, log, notices }
   const deliverer = new Deliverer({
     ...given,
-    next: { hostname: 'mx.postern.test', nextHops: options.nextHops ?? nameless() },
+    next: {
+      hostname: 'mx.postern.test',
+      nextHops: options.nextHops ?? nameless(),
+      timeouts: { ...CLIENT_TIMEOUTS, ...options.timeouts },
+      bounceClasses: new BounceClasses([{ class: 'bad-mailbox', status: ['5.1.1'] }]),
+    },
     ...listening(attempts, heard),
     policy: policyOf(options),
     pace: paceOf(options),
@@ -212,12 +219,11 @@ function nameless(): NextHops {
   })
 }
 
-function paceOf({ pace = {}, site = {}, timeouts = {} }: StandOptions): DeliveryPace {
+function paceOf({ pace = {}, site = {} }: StandOptions): DeliveryPace {
   return {
     ...DELIVERY_PACE,
     ...pace,
     site: { ...DELIVERY_PACE.site, ...site },
-    timeouts: { ...DELIVERY_PACE.timeouts, ...timeouts },
   }
 }
 

@@ -7,7 +7,7 @@ import { DotStuffing } from '../../../core/delivery/dot-stuffing.ts'
 function sentBy(content: string): string {
   let out = ''
   let before = '\n'
-  for (const octet of content) {
+  for (const octet of content.replaceAll('\0', ' ')) {
     if (before === '\r' && octet !== '\n') out += octet === '.' ? '\n.' : '\n'
     else if (octet === '\n' && before !== '\r') out += '\r'
     else if (octet === '.' && before === '\n') out += '.'
@@ -31,13 +31,14 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ['so does one whose dot begins a piece', ['a\r\n', '.b\r\n'], 'a\r\n..b\r\n'],
   ['a line end may lie in two pieces', ['a\r', '\n.b\r\n'], 'a\r\n..b\r\n'],
   ['a bare CR and a bare LF become line ends', ['a\rb\nc\n.\r\n'], 'a\r\nb\r\nc\r\n..\r\n'],
+  ['NUL becomes a space, and hides no dot', ['\r\n\0.\r\n.', '\0\r\n'], '\r\n .\r\n.. \r\n'],
   ['a dot behind a bare CR ends nothing', ['a\r', '.\r\n'], 'a\r\n..\r\n'],
 ]
 
 for (const [name, pieces, sent] of ROWS) test(name, () => assert.equal(stuffed(pieces), sent))
 
 test('what is sent does not depend on how the content is cut', () => {
-  const octets = fc.array(fc.constantFrom('\r', '\n', '.', 'a', 'é'), { maxLength: 12 })
+  const octets = fc.array(fc.constantFrom('\r', '\n', '\0', '.', 'a', 'é'), { maxLength: 12 })
   fc.assert(
     fc.property(fc.array(octets, { maxLength: 5 }), (cut) => {
       const pieces = cut.map((piece) => piece.join(''))

@@ -1,5 +1,6 @@
 /** A stand for delivery by name: a DNS server of the test's, and remotes that listen on one port of several addresses. */
 import type { TestContext } from 'node:test'
+import type { SecureContext } from 'node:tls'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
 import { createNextHops } from '../../../core/delivery/next-hops.ts'
 import type { Family } from '../../../core/dns/host-addresses.ts'
@@ -17,6 +18,8 @@ export interface ExchangerStandOptions extends Omit<StandOptions, 'nextHops'> {
   readonly ourAddresses?: readonly string[]
   /** Of every remote; none unless told otherwise. */
   readonly tls?: RemoteTls
+  /** Whom we trust; the authorities that come with Node.js unless told otherwise. */
+  readonly trust?: SecureContext
   /** How long DNS is waited for, milliseconds; a silent server has two turns. */
   readonly dnsTimeoutMs?: number
 }
@@ -61,6 +64,7 @@ export async function exchangerStandFor(
     listeners: ourAddresses.map((ours) => ({ address: ours, port })),
     ownAddresses: [],
     random: Math.random,
+    ...(options.trust === undefined ? {} : { trust: () => options.trust as SecureContext }),
   })
   // One attempt is what these tests are about.
   const stand = await standFor(t, { retryMs: [3_600_000], ...options, nextHops })

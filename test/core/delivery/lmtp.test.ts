@@ -50,6 +50,15 @@ describe('the client over LMTP', { concurrency: 8 }, () => {
     })
   }
 
+  test('each reply to the message has the time for it (RFC 5321 §4.5.3.2.6)', async (t) => {
+    const remote = await remoteFor(t, ({ verb }) =>
+      verb === 'dot' ? { reply: '250 2.0.0 kept', delayMs: 1_000 } : undefined,
+    )
+    const channel = await open(t, remote.port, { ...LMTP, dotMs: 3_000 })
+    const met = await carried(channel, outgoing(BOXES))
+    assert.deepEqual(results(met), ['delivered', 'delivered', 'delivered', 'delivered'])
+  })
+
   test('recipients refused at RCPT are not answered for again', async (t) => {
     const remote = await remoteFor(t, (said) => {
       if (said.verb === 'rcpt' && said.argument.startsWith('gone')) return '550 5.1.1 gone'

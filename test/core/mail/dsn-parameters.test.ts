@@ -16,6 +16,7 @@ import {
   takeRcptDsn,
   wantsNotice,
 } from '../../../core/mail/dsn-parameters.ts'
+import { decodeUtf8Address, encodeUtf8Address } from '../../../core/mail/utf8-address.ts'
 
 /** `RET=FULL ENVID=x` as a list. */
 const parameters = (text: string): EsmtpParameter[] =>
@@ -61,6 +62,9 @@ const LIST = 'NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY'
 const NO_XTEXT = 'the address in ORCPT is not printable US-ASCII encoded as xtext'
 const NO_TYPE = 'ORCPT needs an address type, as in rfc822;user@example.org'
 
+const NO_UTF8 = 'the address in ORCPT is not encoded as RFC 6533 has it'
+const utf8 = (address: string, type = 'utf-8'): unknown => ({ notify: null, orcpt: { type, address } })
+
 const rcptCases: readonly (readonly [string, unknown])[] = [
   ['', NO_DSN_RECIPIENT],
   ['NOTIFY=NEVER', { notify: [], orcpt: null }],
@@ -95,6 +99,21 @@ const rcptCases: readonly (readonly [string, unknown])[] = [
   ['ORCPT=rfc822;a+09', NO_XTEXT],
   ['ORCPT=rfc822;a+C3+A4', NO_XTEXT],
   ['ORCPT=rfc822;a ORCPT=rfc822;a', 'ORCPT is given twice'],
+  // RFC 6533 §3.
+  ['ORCPT=utf-8;j\\x{FC}rgen@example.org', utf8('jürgen@example.org')],
+  ['ORCPT=UTF-8;j\\x{fc}rgen@example.org', utf8('jürgen@example.org', 'UTF-8')],
+  ['ORCPT=utf-8;jürgen@example.org', utf8('jürgen@example.org')],
+  ['ORCPT=utf-8;a\\x{2B}b\\x{3D}c\\x{5C}\\x{20}d@x', utf8('a+b=c\\ d@x')],
+  ['ORCPT=utf-8;\\x{1F600}@x', utf8('😀@x')],
+  ['ORCPT=utf-8;a\\x{0D}\\x{0A}Bcc:b', NO_UTF8],
+  ['ORCPT=utf-8;a\\x{2028}b', NO_UTF8],
+  ['ORCPT=utf-8;a\\x{D800}b', NO_UTF8],
+  ['ORCPT=utf-8;a\\x{110000}b', NO_UTF8],
+  ['ORCPT=utf-8;a\\x{FC', NO_UTF8],
+  ['ORCPT=utf-8;a+2Bb', NO_UTF8],
+  ['ORCPT=rfc822;jürgen@x', NO_XTEXT],
+  [`ORCPT=utf-8;${'ü'.repeat(247)}`, utf8('ü'.repeat(247))],
+  [`ORCPT=utf-8;${'ü'.repeat(248)}`, 'ORCPT is longer than 500 octets'],
 ]
 
 for (const [text, expected] of rcptCases)
@@ -118,8 +137,28 @@ test('what was read is sent on as it was meant (RFC 3461 §5.2.1)', () => {
   for (const text of ['NOTIFY=NEVER ORCPT=rfc822;a+2Bb@c', '', 'NOTIFY=SUCCESS,DELAY']) {
     const taken = takeRcptDsn(parameters(text))
     assert.ok(taken.ok)
-    assert.equal(formatRcptDsn(taken.dsn).join(' '), text)
+    assert.equal(formatRcptDsn(taken.dsn, false).join(' '), text)
   }
+})
+
+test('an address beyond US-ASCII is sent on as the next server can read it (RFC 6533 §3)', () => {
+  const taken = takeRcptDsn(parameters('ORCPT=utf-8;j\\x{FC}r\\x{2B}gen@x'))
+  assert.ok(taken.ok)
+  assert.deepEqual(formatRcptDsn(taken.dsn, false), ['ORCPT=utf-8;j\\x{FC}r\\x{2B}gen@x'])
+  assert.deepEqual(formatRcptDsn(taken.dsn, true), ['ORCPT=utf-8;jür\\x{2B}gen@x'])
+  const long = takeRcptDsn(parameters(`ORCPT=utf-8;${'ü'.repeat(200)} NOTIFY=DELAY`))
+  assert.ok(long.ok)
+  assert.deepEqual(formatRcptDsn(long.dsn, false), ['NOTIFY=DELAY'], 'six octets a letter are too many')
+})
+
+test('every address that is encoded is read again as it was', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.boolean(), (address, isUtf8) => {
+      const encoded = encodeUtf8Address(address, isUtf8)
+      assert.match(encoded, isUtf8 ? /^[^ +=\\]*(?:\\x\{[0-9A-F]{2,6}\}[^ +=\\]*)*$/ : /^[!-~]*$/)
+      if (!/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(address)) assert.equal(decodeUtf8Address(encoded), address)
+    }),
+  )
 })
 
 test('the parameters survive JSON', () => {

@@ -13,15 +13,15 @@ policy = email.policy.compat32.clone(linesep='\\r\\n', max_line_length=None)
 def view(notice):
   message = email.message_from_bytes(base64.b64decode(notice))
   human, status, original = message.get_payload()
-  whole = original.get_content_type() == 'message/rfc822'
+  whole = original.get_content_maintype() == 'message' and original.get_content_type() != 'message/global-headers'
   content = original.get_payload(0).as_bytes(policy=policy) if whole else original.get_payload(decode=True)
   return {
     'type': message.get_content_type(), 'report': message.get_param('report-type'),
-    'to': message['To'], 'auto': message['Auto-Submitted'],
+    'to': str(message['To']), 'auto': message['Auto-Submitted'],
     'defects': [str(d) for part in message.walk() for d in part.defects],
     'types': [part.get_content_type() for part in (human, status, original)],
-    'text': human.get_payload(decode=True).decode('ascii'),
-    'groups': [group.items() for group in status.get_payload()],
+    'text': human.get_payload(decode=True).decode(human.get_content_charset()),
+    'groups': [[(k, str(v)) for k, v in group.items()] for group in status.get_payload()],
     'original': content.decode('latin1'),
   }
 json.dump([view(notice) for notice in json.load(sys.stdin)], sys.stdout)
@@ -93,6 +93,7 @@ test('Python’s parser sees no more than three parts whatever the texts are', {
   for (const view of readByPython(...notices)) {
     assert.equal(view.type, 'multipart/report')
     assert.equal(view.types.length, 3)
-    assert.equal(view.groups.length, 3)
+    // It knows the groups of the older type alone.
+    if (view.types[1] === 'message/delivery-status') assert.equal(view.groups.length, 3)
   }
 })
