@@ -3,6 +3,7 @@
  * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
  */
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from '../../config/config.ts'
@@ -100,7 +101,13 @@ export async function openGeneration(
   }
   const credentials = isSame(before, config, ({ users }) => users)
     ? before.credentials
-    : await openCredentials(config.users, log, clock, keeper.tallies)
+    : await openCredentials({
+        file: config.users,
+        saltSecretFile: join(config.store.directory, 'salt-secret'),
+        log,
+        clock,
+        tallies: keeper.tallies,
+      })
   const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   return {
     number,

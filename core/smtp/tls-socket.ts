@@ -6,13 +6,21 @@ import type { TlsFacts } from '../mail/session.ts'
 
 /** Longest handshake, however steadily the client sends. RFC 3207 names no time; a command gets five minutes. */
 const HANDSHAKE_MS = 30_000
+const BINDING_OCTETS = 32
+
+/** What a handshake has brought about. */
+export interface SecureChannel {
+  readonly facts: TlsFacts
+  /** Identifies this connection and no other (`tls-exporter`, RFC 9266); null where nothing does. */
+  readonly binding: () => Buffer | null
+}
 
 export interface Handshake {
   readonly context: SecureContext
   /** The patience of the session, when it is less. */
   readonly idleMs: number
   /** Called once, unless the connection ends first. */
-  readonly secured: (tls: TlsFacts) => void
+  readonly secured: (channel: SecureChannel) => void
   /** An error of TLS or of the socket, before, in or after the handshake: its code. 'close' follows. */
   readonly failed: (cause: string) => void
 }
@@ -34,7 +42,8 @@ export function secureSocket(socket: Socket, { context, idleMs, secured, failed 
   secure.once('close', () => clearTimeout(timer))
   secure.once('secure', () => {
     clearTimeout(timer)
-    secured(factsOf(secure))
+    const facts = factsOf(secure)
+    secured({ facts, binding: () => bindingOf(secure, facts) })
   })
   return secure
 }
@@ -46,6 +55,12 @@ function factsOf(socket: TLSSocket): TlsFacts {
     cipher: socket.getCipher().standardName,
     servername: hostName(servername),
   }
+}
+
+/** Before 1.3 it takes an extension that Node.js does not tell of (RFC 9266 §2). */
+function bindingOf(socket: TLSSocket, { version }: TlsFacts): Buffer | null {
+  if (version !== 'TLSv1.3' || socket.destroyed) return null
+  return socket.exportKeyingMaterial(BINDING_OCTETS, 'EXPORTER-Channel-Binding', Buffer.of())
 }
 
 /** The client's word, and it goes into records: only what can be a host name is kept. */
