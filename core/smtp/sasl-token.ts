@@ -5,9 +5,10 @@ export type TokenMethod = 'OAUTHBEARER' | 'XOAUTH2'
 
 /** RFC 6750 §2.1. */
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
-/** RFC 7628 §3.1: a header of GS2, then pairs, each with its separator, and one separator more. */
-const OAUTHBEARER = /^[ny],(?:a=([^,\u0001]*))?,\u0001((?:[A-Za-z]+=[\t\r\n -~]*\u0001)*)\u0001$/
-const XOAUTH2 = /^user=([^\u0001]*)\u0001auth=([^\u0001]*)\u0001\u0001$/
+/** RFC 7628 §3.1: a header of GS2, then pairs, each with a separator behind it, and one separator more. */
+const SEPARATOR = '\u0001'
+const HEADER = /^[ny],(?:a=([^,]*))?,$/
+const PAIR = /^[A-Za-z]+=[\t\r\n -~]*$/
 
 /** What a client is told of a token that is worth nothing (RFC 7628 §3.2.2): it may get itself another one. */
 export const TOKEN_ERRORS: { readonly [method in TokenMethod]: string } = {
@@ -31,11 +32,13 @@ export class TokenExchange implements Exchange {
 }
 
 function oauthbearer(message: string): Taken {
-  const match = OAUTHBEARER.exec(message)
-  const [, saslName = '', pairs = ''] = match ?? []
-  const auths = pairs.split('\u0001').filter((pair) => pair.startsWith('auth='))
+  const [header = '', ...pairs] = message.split(SEPARATOR)
+  const isWhole = pairs.pop() === '' && pairs.pop() === '' && pairs.every((pair) => PAIR.test(pair))
+  const match = HEADER.exec(header)
+  const [, saslName = ''] = match ?? []
+  const auths = pairs.filter((pair) => pair.startsWith('auth='))
   // RFC 5801 §4: commas and equals signs of a name are escaped.
-  if (match === null || auths.length !== 1 || /=(?!2C|3D)/.test(saslName))
+  if (!isWhole || match === null || auths.length !== 1 || /=(?!2C|3D)/.test(saslName))
     return malformed('The response is no OAUTHBEARER message')
   return tokenOf(
     saslName.replaceAll('=2C', ',').replaceAll('=3D', '='),
@@ -44,9 +47,12 @@ function oauthbearer(message: string): Taken {
 }
 
 function xoauth2(message: string): Taken {
-  const match = XOAUTH2.exec(message)
-  const [, name = '', auth = ''] = match ?? []
-  return match === null || name === '' ? malformed('The response is no XOAUTH2 message') : tokenOf(name, auth)
+  const [user = '', auth = '', ...ends] = message.split(SEPARATOR)
+  const name = user.slice('user='.length)
+  const isWhole = user.startsWith('user=') && auth.startsWith('auth=') && ends.join('-') === '-'
+  return isWhole && name !== ''
+    ? tokenOf(name, auth.slice('auth='.length))
+    : malformed('The response is no XOAUTH2 message')
 }
 
 function tokenOf(name: string, auth: string): Taken {
