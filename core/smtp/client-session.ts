@@ -42,6 +42,8 @@ export interface Listener {
   readonly address: string
   /** `implicit`: TLS from the first octet on (RFC 8314 §3). `starttls`: when the client asks (RFC 3207). */
   readonly tls: 'implicit' | 'starttls' | 'off'
+  /** `request`: clients are asked for a certificate of their own. Missing: they are not. */
+  readonly clientCertificates?: 'request' | 'off'
   /** Where it has limits of its own. */
   readonly limits?: ListenerLimits
   /** Networks of proxies: every connection begins with a PROXY header. Missing: there is no proxy. */

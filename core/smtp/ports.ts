@@ -52,10 +52,14 @@ export type ReadChunk = (
   chunkBytes: number,
 ) => Promise<Uint8Array | undefined> | Uint8Array | undefined
 
-/** The certificate clients are shown. */
+/** The certificates clients are shown. */
 export interface ServerCertificate {
-  /** In force now; another one after the files have changed. */
+  /** For a client that names no host: in force now, another one after the files have changed. */
   readonly context: SecureContext
+  /** The same for a client that asks for this host (RFC 6066 §3). */
+  contextFor(host: string): SecureContext
+  /** Whether anybody vouches for clients that show a certificate of their own. */
+  readonly verifiesClients: boolean
 }
 
 /** What a client offers to be believed. */
