@@ -3,7 +3,7 @@
  * unpacked without being installed. Tests that miss one are skipped and say so; POSTERN_REQUIRE=peers makes them fail.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, globSync } from 'node:fs'
+import { accessSync, constants, existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { ProcessGroup } from './process-group.ts'
 
@@ -33,6 +33,11 @@ export function startPeer(name: string, args: readonly string[], cwd = '/'): Pro
   const program = find(name)
   if (program === null) throw new Error(`${name} was found neither in PATH nor in POSTERN_PEERS (${peers})`)
   return ProcessGroup.start(program, args, { cwd, env: { LD_LIBRARY_PATH: libraries() } })
+}
+
+/** Where something was unpacked that belongs to a program; null where its package is installed. */
+export function peerFile(path: string): string | null {
+  return peers !== '' && existsSync(join(peers, path)) ? join(peers, path) : null
 }
 
 function find(name: string): string | null {
