@@ -110,6 +110,9 @@ for (const how of ['quotes', 'logs', 'notes', 'holds', 'tags'])
 
 test('the permission is critical: without a grant the plugin does not load, and is told what it would do', async () => {
   const problems = await problemsOf([fixturePlugin('password-book')])
-  assert.match(problems, /^P2001 .* it sees the passwords of those who sign in and decides who they are\./)
+  assert.match(
+    problems,
+    /^P2001 .* it sees the passwords and tokens of those who sign in and decides who they are\./,
+  )
   assert.match(problems, /add {2}grant: \{ "credentials": true \}/)
 })
