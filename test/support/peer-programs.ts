@@ -29,10 +29,18 @@ export function needingPerl(...modules: readonly string[]): { readonly skip: str
 }
 
 /** Starts one of them. @throws Error when it is missing */
-export function startPeer(name: string, args: readonly string[], cwd = '/'): ProcessGroup {
+export function startPeer(
+  name: string,
+  args: readonly string[],
+  cwd = '/',
+  env: NodeJS.ProcessEnv = {},
+): ProcessGroup {
   const program = find(name)
   if (program === null) throw new Error(`${name} was found neither in PATH nor in POSTERN_PEERS (${peers})`)
-  return ProcessGroup.start(program, args, { cwd, env: { LD_LIBRARY_PATH: libraries() } })
+  return ProcessGroup.start(program, args, {
+    cwd,
+    env: { LD_LIBRARY_PATH: libraries(), PATH: programs().join(delimiter), ...env },
+  })
 }
 
 /** Where something was unpacked that belongs to a program; null where its package is installed. */
@@ -41,9 +49,17 @@ export function peerFile(path: string): string | null {
 }
 
 function find(name: string): string | null {
+  return (
+    programs()
+      .map((folder) => join(folder, name))
+      .find(isExecutable) ?? null
+  )
+}
+
+/** Where they are looked for, and look for one another. */
+function programs(): readonly string[] {
   const unpacked = peers === '' ? [] : FOLDERS.map((folder) => join(peers, folder))
-  const folders = [...unpacked, ...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM]
-  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
+  return [...unpacked, ...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM]
 }
 
 function isExecutable(file: string): boolean {
