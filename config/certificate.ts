@@ -2,7 +2,7 @@
 import { type AuthoritiesFault, readAuthorities } from '../core/tls/authorities.ts'
 import { isKeyPairFault, type KeyPairFault, readKeyPair } from '../core/tls/key-pair.ts'
 import { secureContext } from '../core/tls/secure-context.ts'
-import type { Config, TlsConfig } from './config.ts'
+import type { Config, KeyPairConfig } from './config.ts'
 import type { Problem, ProblemCode } from './problem.ts'
 
 const CODES: { readonly [kind in KeyPairFault['kind']]: ProblemCode } = {
@@ -19,16 +19,23 @@ export function certificateProblems(config: Config, now: number): readonly Probl
 /** A certificate the gateway makes itself has nothing to be wrong with. */
 function ownProblems({ tls }: Config, now: number): readonly Problem[] {
   if (tls === null || tls.isGenerated) return []
-  const pair = readKeyPair(tls, now)
-  if (isKeyPairFault(pair)) return [certificateProblem(tls, pair)]
-  const context = secureContext(pair, tls)
-  return 'kind' in context ? [certificateProblem(tls, context)] : []
+  return [tls, ...tls.certificates].flatMap((files) => pairProblems(files, now))
 }
 
-function authorityProblems({ outbound }: Config): readonly Problem[] {
-  const { ca } = outbound.tls
-  const read = ca === null ? [] : readAuthorities(ca)
-  return 'kind' in read ? [authoritiesProblem(outbound.tls.place, read)] : []
+function pairProblems(files: KeyPairConfig, now: number): readonly Problem[] {
+  const pair = readKeyPair(files, now)
+  if (isKeyPairFault(pair)) return [certificateProblem(files, pair)]
+  const context = secureContext(pair, files)
+  return 'kind' in context ? [certificateProblem(files, context)] : []
+}
+
+function authorityProblems({ outbound, tls }: Config): readonly Problem[] {
+  const { ca, place } = outbound.tls
+  const named = [ca === null ? null : { file: ca, place }, tls?.clientCa ?? null]
+  return named.flatMap((one) => {
+    const read = one === null ? [] : readAuthorities(one.file)
+    return one !== null && 'kind' in read ? [authoritiesProblem(one.place, read)] : []
+  })
 }
 
 /** The same for authorities. */
@@ -38,6 +45,6 @@ export function authoritiesProblem(place: string, { kind, message }: Authorities
 }
 
 /** A fault as a problem of the configuration. */
-function certificateProblem({ place }: TlsConfig, { kind, message, remedy }: KeyPairFault): Problem {
+function certificateProblem({ place }: KeyPairConfig, { kind, message, remedy }: KeyPairFault): Problem {
   return { code: CODES[kind], place, message, remedy }
 }

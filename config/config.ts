@@ -68,6 +68,8 @@ export interface ListenerConfig extends HostPort {
   readonly role: ListenerRole
   /** `implicit`: from the first octet on; `starttls`: when the client asks. */
   readonly tls: 'implicit' | 'starttls' | 'off'
+  /** `request`: clients are asked for a certificate of their own, and need not have one. */
+  readonly clientCertificates: 'request' | 'off'
   /** Where it has limits of its own. */
   readonly limits?: ListenerLimitsConfig
   /** Networks of proxies: every connection begins with a PROXY header. Missing: there is no proxy. */
@@ -78,14 +80,22 @@ export interface ListenerConfig extends HostPort {
   readonly xforward: readonly string[]
 }
 
-/** The certificate clients are shown; paths absolute. */
-export interface TlsConfig {
+/** Certificate and key; paths absolute. */
+export interface KeyPairConfig {
   readonly certificate: string
   readonly key: string
-  /** Made by the gateway itself when it starts: nobody vouches for it. */
-  readonly isGenerated: boolean
   /** Place in the configuration file, for messages. */
   readonly place: string
+}
+
+/** The certificates clients are shown; paths absolute. */
+export interface TlsConfig extends KeyPairConfig {
+  /** Made by the gateway itself when it starts: nobody vouches for it. */
+  readonly isGenerated: boolean
+  /** Others, for clients that ask for a host name of theirs. */
+  readonly certificates: readonly KeyPairConfig[]
+  /** Authorities that vouch for clients; null: nobody does. */
+  readonly clientCa: { readonly file: string; readonly place: string } | null
 }
 
 export interface DomainConfig {

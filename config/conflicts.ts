@@ -23,6 +23,7 @@ export function findConflicts(settings: unknown, folder: string): readonly Findi
     ...nameFindings(settings['secrets'], 'secrets', 'a secret', 'api-key'),
     ...listenerFindings(settings),
     ...submissionFindings(settings),
+    ...clientCertificateFindings(settings),
     ...lmtpFindings(settings),
     ...pluginFindings(settings['plugins']),
     ...socketFindings(settings, folder),
@@ -127,6 +128,19 @@ function submissionFindings({ listeners }: Group): Finding[] {
     const message = `Setting "listeners[${i}].tls": a submission listener needs TLS, for people sign in there.`
     const remedy = 'write  tls: starttls  or  tls: implicit'
     return [{ path: ['listeners', i, 'tls'], mark: 'value', code: 'P1109', message, remedy }]
+  })
+}
+
+/** Without TLS nobody can show a certificate. */
+function clientCertificateFindings({ listeners }: Group): Finding[] {
+  const all = Array.isArray(listeners) ? (listeners as unknown[]) : []
+  return all.flatMap((listener, i): Finding[] => {
+    if (!isGroup(listener) || listener['clientCertificates'] !== 'request' || listener['tls'] !== 'off')
+      return []
+    const message = `Setting "listeners[${i}].clientCertificates": there is no certificate without TLS.`
+    const remedy = 'write  tls: starttls  or  tls: implicit'
+    const path = ['listeners', i, 'clientCertificates']
+    return [{ path, mark: 'value', code: 'P1109', message, remedy }]
   })
 }
 

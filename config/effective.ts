@@ -3,9 +3,11 @@ import { resolve } from 'node:path'
 import type { FromSchema } from 'json-schema-to-ts'
 import { whyNotDomain } from '../core/mail/address.ts'
 import { formatDestination, parseDestination, separatePassword } from '../core/mail/destination.ts'
+import type { KeyPairFiles } from '../core/tls/key-pair.ts'
 import type {
   Config,
   DomainConfig,
+  KeyPairConfig,
   LimitsConfig,
   ListenerConfig,
   ListenerLimitsConfig,
@@ -101,7 +103,7 @@ function defaultHostname(systemName: string): string {
 }
 
 function toListener(
-  { address, role, tls, limits, proxy, xclient, xforward }: Settings['listeners'][number],
+  { address, role, tls, clientCertificates, limits, proxy, xclient, xforward }: Settings['listeners'][number],
   hasCertificate: boolean,
 ): ListenerConfig {
   const own = toListenerLimits(limits)
@@ -109,6 +111,7 @@ function toListener(
     ...sure(parseEndpoint(address)),
     role,
     tls: tls ?? (hasCertificate ? 'starttls' : 'off'),
+    clientCertificates,
     ...(own === null ? {} : { limits: own }),
     ...(proxy === undefined ? {} : { proxy: proxy.map(network) }),
     xclient: xclient.map(network),
@@ -119,8 +122,19 @@ function toListener(
 /** Without a certificate of the administrator's, one is made where a listener cannot do without. */
 function toTls({ tls, listeners, store }: Settings, { folder, placeOf }: Surroundings): TlsConfig | null {
   if (tls !== undefined) {
-    const [certificate, key] = [resolve(folder, tls.certificate), resolve(folder, tls.key)]
-    return { certificate, key, isGenerated: false, place: placeOf(['tls']) }
+    const pair = (files: KeyPairFiles, path: SettingPath): KeyPairConfig => ({
+      certificate: resolve(folder, files.certificate),
+      key: resolve(folder, files.key),
+      place: placeOf(path),
+    })
+    const { certificates, clientCa } = tls
+    return {
+      ...pair(tls, ['tls']),
+      isGenerated: false,
+      certificates: certificates.map((files, i) => pair(files, ['tls', 'certificates', i])),
+      clientCa:
+        clientCa === null ? null : { file: resolve(folder, clientCa), place: placeOf(['tls', 'clientCa']) },
+    }
   }
   const index = listeners.findIndex((one) => (one.tls ?? 'off') !== 'off' || one.role === 'submission')
   if (index < 0) return null
@@ -129,6 +143,8 @@ function toTls({ tls, listeners, store }: Settings, { folder, placeOf }: Surroun
     certificate: resolve(directory, 'generated-cert.pem'),
     key: resolve(directory, 'generated-key.pem'),
     isGenerated: true,
+    certificates: [],
+    clientCa: null,
     place: placeOf(['listeners', index]),
   }
 }

@@ -26,6 +26,12 @@ export const listener = {
       enum: ['implicit', 'starttls', 'off'],
       examples: ['starttls'],
     },
+    clientCertificates: {
+      description:
+        '`request`: clients are asked for a certificate of their own, which plugins are told of; nobody needs one. `off`: they are not.',
+      enum: ['request', 'off'],
+      default: 'off',
+    },
     limits: listenerLimits,
     proxy: {
       description:
@@ -50,6 +56,21 @@ export const listener = {
   },
 } as const
 
+const keyPair = {
+  certificate: {
+    description: 'PEM file, with the certificates that lead to a root behind it.',
+    type: 'string',
+    format: 'path',
+    examples: ['/etc/postern/fullchain.pem'],
+  },
+  key: {
+    description: 'PEM file with its key, without a passphrase.',
+    type: 'string',
+    format: 'path',
+    examples: ['/etc/postern/privkey.pem'],
+  },
+} as const
+
 export const certificate = {
   description:
     'Certificate shown to clients. Default: one that is made in the folder of the store, when a listener needs it.',
@@ -58,17 +79,26 @@ export const certificate = {
   required: ['certificate', 'key'],
   examples: [{ certificate: '/etc/postern/fullchain.pem', key: '/etc/postern/privkey.pem' }],
   properties: {
-    certificate: {
-      description: 'PEM file, with the certificates that lead to a root behind it.',
-      type: 'string',
-      format: 'path',
-      examples: ['/etc/postern/fullchain.pem'],
+    ...keyPair,
+    certificates: {
+      description: 'Other certificates, for clients that ask for a host name of theirs.',
+      type: 'array',
+      maxItems: 100,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['certificate', 'key'],
+        examples: [{ certificate: '/etc/postern/other.pem', key: '/etc/postern/other-key.pem' }],
+        properties: keyPair,
+      },
+      default: [],
     },
-    key: {
-      description: 'PEM file with its key, without a passphrase.',
-      type: 'string',
+    clientCa: {
+      description: 'PEM file with authorities that vouch for clients. Default: nobody does.',
+      type: ['string', 'null'],
       format: 'path',
-      examples: ['/etc/postern/privkey.pem'],
+      default: null,
+      examples: ['/etc/postern/clients.pem'],
     },
   },
 } as const

@@ -1,6 +1,6 @@
 /** The effective configuration in the shape of the file: every default written out, every secret masked. */
 import { stringify } from 'yaml'
-import type { Config, LookupConfig, PluginConfig } from './config.ts'
+import type { Config, KeyPairConfig, LookupConfig, PluginConfig } from './config.ts'
 import { formatDuration } from './durations.ts'
 import { formatEndpoint } from './endpoint.ts'
 import { MASK } from './mask.ts'
@@ -96,7 +96,11 @@ function destination(text: string, { passwords }: Config): string {
 /** One that is made at the start has no setting: the listeners say that it is needed. */
 function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
   if (tls === null || tls.isGenerated) return {}
-  return { tls: { certificate: tls.certificate, key: tls.key } }
+  const pair = ({ certificate: file, key }: KeyPairConfig): unknown => ({ certificate: file, key })
+  const { certificate: file, key, certificates, clientCa } = tls
+  return {
+    tls: { certificate: file, key, certificates: certificates.map(pair), clientCa: clientCa?.file ?? null },
+  }
 }
 
 function limits({ limits: all }: Config): unknown {

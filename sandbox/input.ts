@@ -14,6 +14,7 @@ const OF_THE_MOMENT = new Set([
   'attempts',
   'ageSeconds',
   'password',
+  'token',
 ])
 /** Written by everybody on the way, or new for every copy. */
 const TRACE_FIELDS = new Set(['received', 'date', 'message-id', 'return-path', 'delivered-to'])

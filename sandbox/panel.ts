@@ -66,6 +66,12 @@ export class Panel implements PluginPanel {
     return this.#identities[hook]
   }
 
+  get takesTokens(): boolean {
+    return this.plugins.some(
+      ({ manifest, permissions }) => manifest.hooks.includes('auth') && permissions.credentials,
+    )
+  }
+
   isPenalized(network: string): boolean {
     return this.#quarantine.isPenalized(network)
   }
@@ -229,14 +235,14 @@ function answerOf(hook: HookName, { permissions }: ReadyPlugin, { answer }: Call
   return answer === NO_OPINION_RAW ? NO_OPINION : checkAnswer(hook, permissions, answer)
 }
 
-/** The event as a plugin may see it, and the password in it, '' when there is none. */
+/** The event as a plugin may see it, and the password or token in it, '' when there is none. */
 function view(
   { event }: PluginCall,
   plugin: ReadyPlugin,
 ): { readonly told: HookEvents[HookName]; readonly secret: string } {
   if (!('password' in event)) return { told: event, secret: '' }
-  if (plugin.permissions.credentials) return { told: event, secret: event.password ?? '' }
-  return { told: { ...event, password: null }, secret: '' }
+  if (plugin.permissions.credentials) return { told: event, secret: event.password ?? event.token ?? '' }
+  return { told: { ...event, password: null, token: null }, secret: '' }
 }
 
 function inAuthorsFiles(fault: Fault | null, { stacks }: ReadyPlugin): Fault | null {

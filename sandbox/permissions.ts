@@ -37,7 +37,7 @@ const GRAMMAR = {
   credentials: {
     form: 'flag',
     critical: true,
-    sentence: () => 'sees the passwords of those who sign in and decides who they are',
+    sentence: () => 'sees the passwords and tokens of those who sign in and decides who they are',
   },
   secrets: {
     form: 'names',

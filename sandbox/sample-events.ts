@@ -48,7 +48,7 @@ export function sampleEvent<H extends HookName>(hook: H, n: number): HookEvents[
   const events: { readonly [hook in HookName]: () => HookEvents[hook] } = {
     connect: () => ({ session }),
     helo: () => ({ session }),
-    auth: () => ({ session, method: 'PLAIN', identity: 'ada', password: 'a password' }),
+    auth: () => ({ session, method: 'PLAIN', identity: 'ada', password: 'a password', token: null }),
     mail: () => ({ session, transaction }),
     rcpt: () => ({ session, transaction, recipient, localPart: `anna${who}`, domain }),
     data: () => ({ session, transaction, message }),

@@ -33,6 +33,15 @@ export interface Attempt {
   readonly signal?: AbortSignal
 }
 
+/** A proof that was looked at already: it costs nothing to check, so it waits only for what earlier failures cost. */
+export interface ProofAttempt {
+  /** Prepared; null: what was offered can be no name. */
+  readonly name: string | null
+  readonly isRight: boolean
+  readonly network: string
+  readonly signal?: AbortSignal
+}
+
 export interface VerifierOptions {
   readonly clock: Clock
   /** The users as they are now, asked at every attempt; a string is the reason why they are not known. */
@@ -56,6 +65,12 @@ export const MAX_DELAYED_PER_NETWORK = 4
 const BUSY: Verification = Object.freeze({ kind: 'busy', reason: 'too many log-ins at once' })
 const TOO_MANY: Verification = Object.freeze({ kind: 'busy', reason: 'too many wrong passwords' })
 const GONE: Verification = Object.freeze({ kind: 'unavailable', reason: 'the client has gone' })
+
+interface Turn {
+  readonly network: string
+  readonly identity: string
+  readonly signal: AbortSignal | undefined
+}
 
 export class Verifier {
   readonly #users: () => Users | string
@@ -82,12 +97,17 @@ export class Verifier {
   }
 
   /** Never rejected: failures that cannot be counted are trouble of ours, and nobody guesses meanwhile. */
-  async verify(attempt: Attempt): Promise<Verification> {
-    try {
-      return await this.#verification(attempt)
-    } catch (error) {
-      return { kind: 'unavailable', reason: (error as Error).message }
-    }
+  verify(attempt: Attempt): Promise<Verification> {
+    return orUnavailable(this.#verification(attempt))
+  }
+
+  /** The same for who has proven to know the password (RFC 5802), or has not. */
+  verifyProof({ name, isRight, network, signal }: ProofAttempt): Promise<Verification> {
+    return orUnavailable(
+      name === null
+        ? this.#wrong(network, null)
+        : this.#inTurn({ network, identity: name, signal }, async () => isRight),
+    )
   }
 
   /** Attempts that wait for a turn: how busy it is. */
@@ -111,13 +131,21 @@ export class Verifier {
     const hash = user?.scrypt ?? this.#nobody
     const key = this.#verified.keyOf([network, identity, secret.text, hash.salt, hash.hash])
     if (this.#verified.has(key)) return { kind: 'verified', identity }
+    const verification = await this.#inTurn({ network, identity, signal }, async () => {
+      const matches = await this.#check.matches(secret.text, hash)
+      return matches && user !== undefined
+    })
+    if (verification.kind === 'verified') this.#verified.add(key)
+    return verification
+  }
+
+  /** Waits for a turn, decides in it, and counts what came of it. */
+  async #inTurn({ network, identity, signal }: Turn, isRight: () => Promise<boolean>): Promise<Verification> {
     const refused = await this.#turn(network, identity, signal)
     if (refused !== null) return refused
     try {
-      const matches = await this.#check.matches(secret.text, hash)
-      if (!matches || user === undefined) return await this.#wrong(network, identity)
+      if (!(await isRight())) return await this.#wrong(network, identity)
       await this.#failures.succeeded(identity)
-      this.#verified.add(key)
       return { kind: 'verified', identity }
     } finally {
       this.#turns.release()
@@ -177,5 +205,13 @@ export class Verifier {
 
   async #wrong(network: string, name: string | null): Promise<Verification> {
     return { kind: 'wrong', failures: await this.#failures.failed(network, name) }
+  }
+}
+
+async function orUnavailable(verification: Promise<Verification>): Promise<Verification> {
+  try {
+    return await verification
+  } catch (error) {
+    return { kind: 'unavailable', reason: (error as Error).message }
   }
 }

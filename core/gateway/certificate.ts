@@ -1,13 +1,14 @@
-/** The certificate of a worker, the administrator's or one made on the spot; and whose certificates it trusts. */
+/** The certificates of a worker, the administrator's or one made on the spot; and whose certificates it trusts. */
 import { authoritiesProblem } from '../../config/certificate.ts'
-import type { Config, TlsConfig } from '../../config/config.ts'
+import type { Config, KeyPairConfig, TlsConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import { type Authorities, readAuthorities } from '../tls/authorities.ts'
 import { ensureGenerated } from '../tls/generated-key-pair.ts'
 import { selfSigned } from '../tls/self-signed.ts'
-import { WatchedCertificate } from '../tls/watched-certificate.ts'
+import { ServerCertificates } from '../tls/server-certificates.ts'
+import type { CertificateOptions } from '../tls/watched-certificate.ts'
 
 /** Of a certificate that stands in for one that cannot be used. */
 const STAND_IN_DAYS = 30
@@ -16,11 +17,12 @@ const STAND_IN_DAYS = 30
  * null when no listener offers TLS. A certificate of the administrator's that is no good is no problem here: the
  * supervisor has looked at it before the start, and a worker that is replaced goes on with what there is.
  */
-export function openCertificate(
+export function openCertificates(
   { tls, hostname }: Config,
+  clientAuthorities: Authorities,
   log: Log,
   clock: Clock,
-): WatchedCertificate | { readonly problems: readonly Problem[] } | null {
+): ServerCertificates | { readonly problems: readonly Problem[] } | null {
   if (tls === null) return null
   try {
     if (tls.isGenerated && ensureGenerated(tls, hostname, clock.now()))
@@ -28,12 +30,24 @@ export function openCertificate(
   } catch (error) {
     return { problems: [notMade(tls, error as Error)] }
   }
-  return WatchedCertificate.open({
-    files: tls,
+  const watched = (files: KeyPairConfig): CertificateOptions => ({
+    files,
     log,
     now: () => clock.now(),
     standIn: () => selfSigned(hostname, clock.now(), STAND_IN_DAYS),
   })
+  const others = tls.certificates.map((files) => ({ ...watched(files), standInIs: 'the first certificate' }))
+  return ServerCertificates.open(watched(tls), others, clientAuthorities)
+}
+
+/** Those that vouch for clients. Read anew at every reload. */
+export function openClientAuthorities({
+  tls,
+}: Config): Authorities | { readonly problems: readonly Problem[] } {
+  if (tls === null || tls.clientCa === null) return []
+  const { file, place } = tls.clientCa
+  const read = readAuthorities(file)
+  return 'kind' in read ? { problems: [authoritiesProblem(place, read)] } : read
 }
 
 /** Those that are trusted beside the system's. */

@@ -1,39 +1,77 @@
 /** The people who may sign in: their file, read again whenever it has changed, and whoever checks passwords against it. */
 import { stat } from 'node:fs/promises'
+import { saltSecret } from '../credentials/salt-secret.ts'
+import { ScramServer } from '../credentials/scram-server.ts'
 import { type ReadUsers, readUsers } from '../credentials/users-file.ts'
 import type { Users } from '../credentials/users-text.ts'
 import { Verifier } from '../credentials/verifier.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
-import type { Credentials, OfferedCredentials, Verification } from '../smtp/ports.ts'
+import type { Credentials, OfferedCredentials, ScramSignIn, Verification } from '../smtp/ports.ts'
 import type { Tallies } from '../state/tallies.ts'
 
 export interface FileCredentials extends Credentials {
   close(): Promise<void>
 }
 
-/**
- * null without a file: then only plugins can let somebody sign in.
- *
- * @param tallies what failures are counted in; of this worker alone when missing
- */
-export async function openCredentials(
-  file: string | null,
-  log: Log,
-  clock: Clock,
-  tallies?: Tallies,
-): Promise<FileCredentials | null> {
+export interface CredentialsOptions {
+  /** Of users; null: there is none. */
+  readonly file: string | null
+  /** File of what the salts of unknown names are made of; made when it is missing. */
+  readonly saltSecretFile: string
+  readonly log: Log
+  readonly clock: Clock
+  /** What failures are counted in; of this worker alone when missing. */
+  readonly tallies?: Tallies
+}
+
+/** null without a file: then only plugins can let somebody sign in. */
+export async function openCredentials({
+  file,
+  saltSecretFile,
+  log,
+  clock,
+  tallies,
+}: CredentialsOptions): Promise<FileCredentials | null> {
   if (file === null) return null
   const users = new FollowedUsers(file, log)
   await users.refresh()
   const shared = tallies === undefined ? {} : { tallies }
   const verifier = new Verifier({ clock, users: () => users.current, ...shared })
+  const scram = await openScram(users, verifier, saltSecretFile, log)
   return {
     verify: async (offered: OfferedCredentials): Promise<Verification> => {
       await users.refresh()
       return verifier.verify(offered)
     },
+    ...(scram === null ? {} : { scram }),
     close: () => verifier.close(),
+  }
+}
+
+/** null without the secret: made-up names could be told from those of users. */
+async function openScram(
+  users: FollowedUsers,
+  verifier: Verifier,
+  saltSecretFile: string,
+  log: Log,
+): Promise<ScramSignIn | null> {
+  let secret: Buffer
+  try {
+    secret = await saltSecret(saltSecretFile)
+  } catch (error) {
+    log.error('scram-not-offered', { file: saltSecretFile, reason: (error as Error).message })
+    return null
+  }
+  const server = new ScramServer({ users: () => users.current, verifier, secret })
+  return {
+    get isPossible() {
+      return server.isPossible
+    },
+    begin: async (message, channel) => {
+      await users.refresh()
+      return server.begin(message, channel)
+    },
   }
 }
 

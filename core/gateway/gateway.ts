@@ -196,8 +196,8 @@ async function tellNotices({ hooks, notices }: Generation, finished: Finished): 
 }
 
 function policyOf({ current }: Generations): PolicyParts {
-  const { config, hooks, certificate, credentials } = current
-  return { settings: config, hooks, tls: certificate, credentials }
+  const { config, hooks, certificates, credentials } = current
+  return { settings: config, hooks, tls: certificates, credentials }
 }
 
 function nextOf({ current }: Generations): NextSettings {

@@ -3,6 +3,7 @@
  * its own, so that a plugin which fails or hangs while it loads disturbs nobody.
  */
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { readBounceClasses } from '../../config/bounce-classes.ts'
@@ -27,8 +28,8 @@ import type { DecisionRecords } from '../observe/decision-record.ts'
 import type { Log } from '../observe/log.ts'
 import type { Keeper } from '../queue/keeper.ts'
 import { type Authorities, trustedContext } from '../tls/authorities.ts'
-import type { WatchedCertificate } from '../tls/watched-certificate.ts'
-import { openAuthorities, openCertificate } from './certificate.ts'
+import type { ServerCertificates } from '../tls/server-certificates.ts'
+import { openAuthorities, openCertificates, openClientAuthorities } from './certificate.ts'
 import { type FileCredentials, openCredentials } from './credentials.ts'
 import { gatewayNotices } from './notices.ts'
 
@@ -69,7 +70,7 @@ export interface Generation {
   readonly config: Config
   readonly sandbox: Sandbox
   readonly hooks: HookRunner
-  readonly certificate: WatchedCertificate | null
+  readonly certificates: ServerCertificates | null
   readonly credentials: FileCredentials | null
   readonly resolver: Resolver
   readonly nextHops: NextHops
@@ -90,29 +91,33 @@ export async function openGeneration(
   if ('problems' in classes) return classes
   const authorities = openAuthorities(config)
   if ('problems' in authorities) return authorities
-  const certificate = isSame(before, config, ({ tls, hostname }) => ({ tls, hostname }))
-    ? before.certificate
-    : openCertificate(config, log, clock)
-  if (certificate !== null && 'problems' in certificate) return certificate
+  const certificates = certificatesOf(config, lasting, before)
+  if (certificates !== null && 'problems' in certificates) return certificates
   const resolver = isSame(before, config, ({ dns }) => dns)
     ? before.resolver
     : new Resolver({ servers: config.dns.servers, clock })
   const sandbox = await openSandbox(sources, sandboxOptions(config, lasting, resolver))
   if ('problems' in sandbox) {
-    if (certificate !== before?.certificate) certificate?.close()
+    if (certificates !== before?.certificates) certificates?.close()
     if (resolver !== before?.resolver) resolver.close()
     return sandbox
   }
   const credentials = isSame(before, config, ({ users }) => users)
     ? before.credentials
-    : await openCredentials(config.users, log, clock, keeper.tallies)
+    : await openCredentials({
+        file: config.users,
+        saltSecretFile: join(config.store.directory, 'salt-secret'),
+        log,
+        clock,
+        tallies: keeper.tallies,
+      })
   const hooks = new HookRunner(sandbox.panel, () => clock.monotonic(), log)
   return {
     number,
     config,
     sandbox,
     hooks,
-    certificate,
+    certificates,
     credentials,
     resolver,
     nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
@@ -120,6 +125,20 @@ export async function openGeneration(
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
     letSpareGo: hasUserPlugins(config) ? lasting.spare.want(sources.border.prelude) : () => {},
   }
+}
+
+/** Those of `before` when neither the settings have changed nor who vouches for clients. */
+function certificatesOf(
+  config: Config,
+  { log, clock }: Lasting,
+  before: Generation | null,
+): ReturnType<typeof openCertificates> {
+  const authorities = openClientAuthorities(config)
+  if ('problems' in authorities) return authorities
+  const isUnchanged =
+    isSame(before, config, ({ tls, hostname }) => ({ tls, hostname })) &&
+    isDeepStrictEqual(before.certificates?.clientAuthorities ?? [], authorities)
+  return isUnchanged ? before.certificates : openCertificates(config, authorities, log, clock)
 }
 
 function sandboxOptions(
@@ -151,7 +170,7 @@ function sandboxOptions(
 export async function closeGeneration(generation: Generation, other: Generation | null): Promise<void> {
   generation.sandbox.close()
   generation.letSpareGo()
-  if (generation.certificate !== other?.certificate) generation.certificate?.close()
+  if (generation.certificates !== other?.certificates) generation.certificates?.close()
   if (other !== null) await wait(UNDER_WAY_MS, undefined, { ref: false })
   if (generation.resolver !== other?.resolver) generation.resolver.close()
   if (generation.credentials !== other?.credentials) await generation.credentials?.close()

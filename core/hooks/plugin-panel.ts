@@ -43,6 +43,8 @@ export interface PluginPanel {
    * Never rejects: whatever goes wrong is a report with a fault.
    */
   ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]>
+  /** Whether somebody who is asked at `auth` may see credentials, and so can tell what a token is worth. */
+  readonly takesTokens: boolean
   /** Whether mail of this client network has brought plugins down so often of late that it is to be sent away. */
   isPenalized(network: string): boolean
 }

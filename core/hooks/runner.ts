@@ -63,6 +63,11 @@ export class HookRunner {
     return this.#panel.subscribers(hook).length > 0
   }
 
+  /** Whether there is anybody to ask what a bearer token is worth. */
+  get takesTokens(): boolean {
+    return this.#panel.takesTokens
+  }
+
   /** Whether this client network is to be sent away for what it has done to the plugins. */
   isPenalized(network: string): boolean {
     return this.#panel.isPenalized(network)

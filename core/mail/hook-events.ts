@@ -26,18 +26,27 @@ export interface HeloEvent {
   readonly session: Session
 }
 
-/** Mechanisms a client may sign in with (RFC 4616; LOGIN has no RFC). */
-export const AUTH_METHODS = ['PLAIN', 'LOGIN'] as const
+/** Mechanisms a client may sign in with (RFC 5802, RFC 4616, RFC 7628; LOGIN and XOAUTH2 have no RFC). */
+export const AUTH_METHODS = [
+  'SCRAM-SHA-256-PLUS',
+  'SCRAM-SHA-256',
+  'PLAIN',
+  'LOGIN',
+  'OAUTHBEARER',
+  'XOAUTH2',
+] as const
 export type AuthMethod = (typeof AUTH_METHODS)[number]
 
 /** AUTH: the client says who it is. Nobody has believed it yet, so `session.identity` is null. */
 export interface AuthEvent {
   readonly session: Session
   readonly method: AuthMethod
-  /** The name as claimed by the client. */
+  /** The name as claimed by the client; '' when it leaves that to its token. */
   readonly identity: string
-  /** null for plugins without the permission `credentials`. */
+  /** Of PLAIN and LOGIN. null otherwise, and for plugins without the permission `credentials`. */
   readonly password: string | null
+  /** Bearer token of OAUTHBEARER and XOAUTH2. null otherwise, and for plugins without the permission `credentials`. */
+  readonly token: string | null
 }
 
 /** MAIL FROM: the transaction has a reverse-path and no recipient. */

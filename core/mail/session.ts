@@ -23,6 +23,24 @@ export interface TlsFacts {
   readonly cipher: string
   /** Host name the client asked for (RFC 6066 §3), in small letters; null when it asked for none or for no host name. */
   readonly servername: string | null
+  /** What the client showed of itself; missing when it was not asked, or showed nothing. */
+  readonly clientCertificate?: ClientCertificate
+}
+
+/** A certificate a client has shown, and whose key it has. Who it is for is its own word unless it is `verified`. */
+export interface ClientCertificate {
+  /** Distinguished name on one line, as in `O=Example, CN=client.example`; special characters have a backslash. */
+  readonly subject: string
+  /** The same of whoever signed it. */
+  readonly issuer: string
+  /** Subject alternative names with their kind, as in `DNS:client.example` or `email:ada@client.example`; at most 50. */
+  readonly names: readonly string[]
+  /** SHA-256 of the certificate: 64 hexadecimal digits in small letters. */
+  readonly fingerprint: string
+  /** One of the authorities in `tls.clientCa` vouches for it, for this time and purpose. */
+  readonly verified: boolean
+  /** Why it is not verified, as OpenSSL names it: `CERT_HAS_EXPIRED`; `NO_AUTHORITIES` without `tls.clientCa`. */
+  readonly reason: string | null
 }
 
 /** What plugins are told of a session. A snapshot: made anew whenever a fact changes. */

@@ -4,14 +4,23 @@
  */
 import { acceptedIdentity } from '../hooks/actions.ts'
 import type { HookOutcome } from '../hooks/runner.ts'
-import type { AuthMethod } from '../mail/hook-events.ts'
+import { AUTH_METHODS, type AuthEvent, type AuthMethod } from '../mail/hook-events.ts'
 import { reply } from '../mail/reply.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, type Step, say } from './dialogue-port.ts'
 import { networkUsedUp } from './network-refusal.ts'
 import type { Verification } from './ports.ts'
 import { type CoreRefusal, refuse, refuseFor } from './refusal.ts'
-import { Exchange, methodNamed } from './sasl.ts'
+import {
+  Acknowledgement,
+  type Exchange,
+  LoginExchange,
+  methodNamed,
+  PlainExchange,
+  type Taken,
+} from './sasl.ts'
+import { ScramExchange } from './sasl-scram.ts'
+import { TOKEN_ERRORS, TokenExchange } from './sasl-token.ts'
 
 /** Credentials nobody believed, before the connection ends. */
 const MAX_WRONG = 3
@@ -31,12 +40,6 @@ export const AUTH_UNAVAILABLE: Omit<CoreRefusal, 'hook'> = {
   reason: 'AUTH_UNAVAILABLE',
 }
 
-interface Offered {
-  readonly method: AuthMethod
-  readonly name: string
-  readonly password: string
-}
-
 /** Whether clients can sign in at this listener: on submission listeners, when there is somebody to verify it. */
 export function mayAuthenticate({ listener, policy }: ClientSession): boolean {
   const { credentials, hooks } = policy
@@ -48,6 +51,20 @@ export function offersAuth(client: ClientSession): boolean {
   return mayAuthenticate(client) && client.facts.tls !== null
 }
 
+/** The mechanisms, strongest first: proofs where the users file can check them, tokens where a plugin can. */
+export function offeredMethods({ policy, channelBinding }: ClientSession): readonly AuthMethod[] {
+  const proofs = policy.credentials?.scram?.isPossible === true
+  const isOffered: { readonly [method in AuthMethod]: boolean } = {
+    'SCRAM-SHA-256-PLUS': proofs && channelBinding !== null,
+    'SCRAM-SHA-256': proofs,
+    PLAIN: true,
+    LOGIN: true,
+    OAUTHBEARER: policy.hooks.takesTokens,
+    XOAUTH2: policy.hooks.takesTokens,
+  }
+  return AUTH_METHODS.filter((method) => isOffered[method])
+}
+
 export function auth(client: ClientSession, argument: string): Step | Promise<Step> {
   const { tls, identity } = client.facts
   if (tls === null) return NO_TLS
@@ -55,9 +72,29 @@ export function auth(client: ClientSession, argument: string): Step | Promise<St
   const [name = '', response, ...rest] = argument.split(/ +/)
   if (name === '' || rest.length > 0) return NO_MECHANISM
   const method = methodNamed(name)
-  if (method === null) return UNKNOWN_MECHANISM
-  const exchange = new Exchange(method)
-  return response === undefined ? challenge(client, exchange) : answerChallenge(client, exchange, response)
+  const exchange = method === null || !offeredMethods(client).includes(method) ? null : begin(client, method)
+  if (exchange === null) return UNKNOWN_MECHANISM
+  return response === undefined
+    ? challenge(client, exchange, exchange.challenge)
+    : answerChallenge(client, exchange, response)
+}
+
+function begin({ policy, channelBinding }: ClientSession, method: AuthMethod): Exchange | null {
+  const scram = policy.credentials?.scram
+  switch (method) {
+    case 'PLAIN':
+      return new PlainExchange()
+    case 'LOGIN':
+      return new LoginExchange()
+    case 'OAUTHBEARER':
+    case 'XOAUTH2':
+      return new TokenExchange(method)
+    case 'SCRAM-SHA-256':
+    case 'SCRAM-SHA-256-PLUS': {
+      const isBound = method === 'SCRAM-SHA-256-PLUS'
+      return scram === undefined ? null : new ScramExchange(scram, { isBound, binding: channelBinding })
+    }
+  }
 }
 
 /** Takes what the client answered to a challenge, or sent with its command. */
@@ -69,36 +106,103 @@ export function answerChallenge(
   client.endTransaction()
   if (response === '*') return CANCELLED
   const taken = exchange.take(response)
+  return taken instanceof Promise
+    ? taken.then((later) => go(client, exchange, later))
+    : go(client, exchange, taken)
+}
+
+function go(client: ClientSession, exchange: Exchange, taken: Taken): ReplyStep | Promise<ReplyStep> {
   const { method } = exchange
   switch (taken.kind) {
-    case 'more':
-      return challenge(client, exchange)
+    case 'challenge':
+      return challenge(client, exchange, taken.challenge)
     case 'malformed':
       return say(reply(501, '5.5.2', taken.text))
     case 'foreign':
       return wrong(client, method)
-    case 'credentials':
-      return decide(client, { method, name: taken.name, password: taken.password })
+    case 'unavailable':
+      return verificationUnavailable(client, method, taken)
+    case 'decided':
+      return taken.say()
+    case 'password':
+      return decidePassword(client, method, taken)
+    case 'token':
+      return decideToken(client, exchange, taken)
+    case 'proof':
+      return decideProof(client, method, taken)
   }
 }
 
-function challenge(client: ClientSession, exchange: Exchange): ReplyStep {
+function challenge(client: ClientSession, exchange: Exchange, text: string): ReplyStep {
   if (!client.isGone) client.state = { phase: 'authenticating', exchange }
-  return say(reply(334, null, exchange.challenge))
+  return say(reply(334, null, text))
 }
 
-async function decide(client: ClientSession, { method, name, password }: Offered): Promise<ReplyStep> {
-  const { hooks, credentials } = client.policy
-  const event = { session: client.facts, method, identity: name, password }
-  const said = await hooks.ask('auth', event, null, client.record)
+function ask(client: ClientSession, offered: Omit<AuthEvent, 'session'>): Promise<HookOutcome> {
+  return client.policy.hooks.ask('auth', { session: client.facts, ...offered }, null, client.record)
+}
+
+async function decidePassword(
+  client: ClientSession,
+  method: AuthMethod,
+  { name, password }: Extract<Taken, { kind: 'password' }>,
+): Promise<ReplyStep> {
+  const said = await ask(client, { method, identity: name, password, token: null })
   if (said.refusal !== null) return refusedByPlugin(client, said.refusal)
   const accepted = acceptedIdentity(said.actions)
   if (accepted !== null) return signedIn(client, method, accepted, said)
+  const { credentials } = client.policy
   // A plugin that failed may be the one that knows this client.
   if (credentials === null) return said.incomplete ? unavailable(client, method) : wrong(client, method)
   const { network } = client.facts.client
   const verification = await credentials.verify({ name, password, network, signal: client.goneSignal() })
   return verified(client, method, verification, said)
+}
+
+/** Nobody but plugins knows tokens. A wrong one is answered with a challenge first (RFC 7628 §3.2.3). */
+async function decideToken(
+  client: ClientSession,
+  { method }: Exchange,
+  { name, token }: Extract<Taken, { kind: 'token' }>,
+): Promise<ReplyStep> {
+  const said = await ask(client, { method, identity: name, password: null, token })
+  const accepted = acceptedIdentity(said.actions)
+  if (said.refusal === null && accepted !== null) return signedIn(client, method, accepted, said)
+  if (said.refusal === null && said.incomplete) return unavailable(client, method)
+  const refused = said.refusal === null ? wrong(client, method) : refusedByPlugin(client, said.refusal)
+  if (refused.reply.code !== 535) return refused
+  const error = TOKEN_ERRORS[method === 'XOAUTH2' ? 'XOAUTH2' : 'OAUTHBEARER']
+  const heard = new Acknowledgement(
+    method,
+    error,
+    () => true,
+    () => refused,
+  )
+  return challenge(client, heard, heard.challenge)
+}
+
+/**
+ * A plugin may refuse, or say by which name somebody goes who has proven to know the password. It was told none, so its
+ * word cannot stand in for the proof.
+ */
+async function decideProof(
+  client: ClientSession,
+  method: AuthMethod,
+  { name, finished }: Extract<Taken, { kind: 'proof' }>,
+): Promise<ReplyStep> {
+  const said = await ask(client, { method, identity: name, password: null, token: null })
+  if (said.refusal !== null) return refusedByPlugin(client, said.refusal)
+  const { network } = client.facts.client
+  const verification = await finished.verify(network, client.goneSignal())
+  if (verification.kind !== 'verified') return verified(client, method, verification, said)
+  const identity = acceptedIdentity(said.actions) ?? verification.identity
+  const heard = new Acknowledgement(
+    method,
+    finished.serverFinal,
+    (base64) => base64 === '' || base64 === '=',
+    () => signedIn(client, method, identity, said),
+  )
+  return challenge(client, heard, heard.challenge)
 }
 
 function verified(
@@ -113,11 +217,8 @@ function verified(
     case 'wrong':
       return said.incomplete ? unavailable(client, method) : wrong(client, method)
     case 'busy':
-    case 'unavailable': {
-      const { kind, reason } = verification
-      client.service.parts.log.warn('credentials-unavailable', { session: client.id, kind, reason })
-      return unavailable(client, method)
-    }
+    case 'unavailable':
+      return verificationUnavailable(client, method, verification)
   }
 }
 
@@ -154,6 +255,15 @@ function refusedByPlugin(client: ClientSession, refusal: NonNullable<HookOutcome
   if (refusal.code === 535) client.network.book('authFailures')
   const isLast = refusal.code === 535 && ++client.wrongCredentials >= MAX_WRONG
   return refuseFor(client, 'auth', isLast ? { ...refusal, code: 421, status: '4.7.0' } : refusal)
+}
+
+function verificationUnavailable(
+  client: ClientSession,
+  method: AuthMethod,
+  { kind, reason }: { readonly kind: 'busy' | 'unavailable'; readonly reason: string },
+): ReplyStep {
+  client.service.parts.log.warn('credentials-unavailable', { session: client.id, kind, reason })
+  return unavailable(client, method)
 }
 
 function unavailable(client: ClientSession, method: AuthMethod): ReplyStep {

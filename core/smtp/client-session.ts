@@ -1,6 +1,6 @@
 /** One client being served: what the phases know of it and change. */
 import type { HookRefusal, TakenAction } from '../hooks/runner.ts'
-import type { Client, Hello, ListenerRole, Session, TlsFacts } from '../mail/session.ts'
+import type { Client, Hello, ListenerRole, Session } from '../mail/session.ts'
 import type { SessionRecord } from '../observe/decision-record.ts'
 import { TrustedNetworks } from './client-network.ts'
 import { SessionBudget } from './limits.ts'
@@ -11,6 +11,7 @@ import type { IncomingMessage } from './receive.ts'
 import type { Exchange } from './sasl.ts'
 import type { SmtpService } from './service.ts'
 import type { ListenerLimits, SmtpLimits } from './settings.ts'
+import type { SecureChannel } from './tls-socket.ts'
 
 /** Where the conversation stands (RFC 5321 §4.1.4). */
 export type State =
@@ -41,6 +42,8 @@ export interface Listener {
   readonly address: string
   /** `implicit`: TLS from the first octet on (RFC 8314 §3). `starttls`: when the client asks (RFC 3207). */
   readonly tls: 'implicit' | 'starttls' | 'off'
+  /** `request`: clients are asked for a certificate of their own. Missing: they are not. */
+  readonly clientCertificates?: 'request' | 'off'
   /** Where it has limits of its own. */
   readonly limits?: ListenerLimits
   /** Networks of proxies: every connection begins with a PROXY header. Missing: there is no proxy. */
@@ -75,6 +78,7 @@ export class ClientSession {
   /** Credentials offered that nobody believed. */
   wrongCredentials = 0
   #facts: Session
+  #binding: SecureChannel['binding'] = () => null
   /** Of the transaction, while there is one. */
   #pinned: Policy | null = null
   #gone: AbortController | null = null
@@ -101,6 +105,11 @@ export class ClientSession {
   /** What plugins are told. A snapshot: it is replaced, never changed. */
   get facts(): Session {
     return this.#facts
+  }
+
+  /** What identifies the TLS connection (RFC 9266); null where nothing does. */
+  get channelBinding(): Buffer | null {
+    return this.#binding()
   }
 
   /** What is in force for this client: what its transaction began with, or else what was reloaded last. */
@@ -164,8 +173,9 @@ export class ClientSession {
   }
 
   /** Takes over what TLS brings, and forgets what the client said before it (RFC 3207 §4.2). */
-  secured(tls: TlsFacts): void {
-    this.#facts = { ...this.#facts, tls, hello: null, identity: null }
+  secured({ facts, binding }: SecureChannel): void {
+    this.#facts = { ...this.#facts, tls: facts, hello: null, identity: null }
+    this.#binding = binding
     this.afterHello = NO_AFTERMATH
     this.afterAuth = NO_AFTERMATH.actions
     this.endTransaction()

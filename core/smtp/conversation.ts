@@ -6,7 +6,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
-import type { Client, TlsFacts } from '../mail/session.ts'
+import type { Client } from '../mail/session.ts'
 import { AUTH_UNAVAILABLE, answerChallenge } from './auth.ts'
 import { ClientSession, type Listener } from './client-session.ts'
 import { connect } from './connect.ts'
@@ -24,6 +24,7 @@ import { networkUsedUp } from './network-refusal.ts'
 import { refuse } from './refusal.ts'
 import { tellOfViolation } from './security.ts'
 import type { SmtpService } from './service.ts'
+import type { SecureChannel } from './tls-socket.ts'
 import { troubleOf } from './trouble.ts'
 import { findVerb, outOfOrder, type Verb } from './verbs.ts'
 import { VIOLATIONS } from './violations.ts'
@@ -89,9 +90,9 @@ export class Conversation implements Dialogue {
     return isAuth ? MAX_LINE_BYTES : MAX_COMMAND_BYTES
   }
 
-  secured(tls: TlsFacts): void {
-    this.#client.secured(tls)
-    this.#client.record.step('tls', { ...tls })
+  secured(channel: SecureChannel): void {
+    this.#client.secured(channel)
+    this.#client.record.step('tls', { ...channel.facts })
   }
 
   violated(violation: Violation): Reply {

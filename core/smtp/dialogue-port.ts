@@ -4,7 +4,7 @@
  * (server.ts); a parser of our own fits behind the same port.
  */
 import type { Reply } from '../mail/reply.ts'
-import type { TlsFacts } from '../mail/session.ts'
+import type { SecureChannel } from './tls-socket.ts'
 
 /** What the wire does next. */
 export type Step = ReplyStep | ReceiveStep | SecureStep
@@ -58,7 +58,7 @@ export interface Dialogue {
   /** Octets this line may have, its CRLF not counted; `start` is its beginning. */
   lineLimit(start: string): number
   /** The handshake is done: from now on it is a new session in all but its id (RFC 3207 §4.2). */
-  secured(tls: TlsFacts): void
+  secured(channel: SecureChannel): void
   /** What to say before closing. */
   violated(violation: Violation): Reply
   /** What to say to a client that was silent for too long, before closing. */

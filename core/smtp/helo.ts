@@ -1,9 +1,8 @@
 /** HELO and EHLO (RFC 5321 §4.1.1.1): who the client says it is, and what we offer. */
 import { whyNotDomain } from '../mail/address.ts'
-import { AUTH_METHODS } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
 import type { Hello } from '../mail/session.ts'
-import { offersAuth } from './auth.ts'
+import { offeredMethods, offersAuth } from './auth.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplyStep, say } from './dialogue-port.ts'
 import { refuseFor } from './refusal.ts'
@@ -60,7 +59,7 @@ function offer(client: ClientSession): Reply {
     limitsOffer(client),
     ...(client.facts.tls === null ? [] : ['REQUIRETLS']),
     ...(offersStartTls(client) ? ['STARTTLS'] : []),
-    ...(offersAuth(client) ? [`AUTH ${AUTH_METHODS.join(' ')}`] : []),
+    ...(offersAuth(client) ? [`AUTH ${offeredMethods(client).join(' ')}`] : []),
     ...(offersXclient(client) ? [`XCLIENT ${XCLIENT_ATTRIBUTES.join(' ')}`] : []),
     ...(offersXforward(client) ? [`XFORWARD ${XFORWARD_ATTRIBUTES.join(' ')}`] : []),
     'ENHANCEDSTATUSCODES',

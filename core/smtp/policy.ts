@@ -8,7 +8,10 @@ import type { SmtpSettings } from './settings.ts'
 /** What a policy is made of. */
 export interface PolicyParts {
   readonly settings: SmtpSettings
-  readonly hooks: Pick<HookRunner, 'ask' | 'hasSubscribers' | 'enter' | 'leave' | 'isPenalized'>
+  readonly hooks: Pick<
+    HookRunner,
+    'ask' | 'hasSubscribers' | 'takesTokens' | 'enter' | 'leave' | 'isPenalized'
+  >
   /** null without a certificate: every listener is `tls: off`. */
   readonly tls: ServerCertificate | null
   /** null without a file of users: only plugins can let somebody sign in. */

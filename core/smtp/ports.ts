@@ -52,10 +52,14 @@ export type ReadChunk = (
   chunkBytes: number,
 ) => Promise<Uint8Array | undefined> | Uint8Array | undefined
 
-/** The certificate clients are shown. */
+/** The certificates clients are shown. */
 export interface ServerCertificate {
-  /** In force now; another one after the files have changed. */
+  /** For a client that names no host: in force now, another one after the files have changed. */
   readonly context: SecureContext
+  /** The same for a client that asks for this host (RFC 6066 §3). */
+  contextFor(host: string): SecureContext
+  /** Whether anybody vouches for clients that show a certificate of their own. */
+  readonly verifiesClients: boolean
 }
 
 /** What a client offers to be believed. */
@@ -78,6 +82,44 @@ export type Verification =
 export interface Credentials {
   /** Takes its time about a wrong password, so that guessing is slow. */
   verify(offered: OfferedCredentials): Promise<Verification>
+  /** Signing in without telling the password; missing: that is not possible. */
+  readonly scram?: ScramSignIn
+}
+
+/** SCRAM-SHA-256 (RFC 5802, RFC 7677). */
+export interface ScramSignIn {
+  /** Whether to offer it. */
+  readonly isPossible: boolean
+  /** Takes the client's first message. */
+  begin(message: string, channel: ScramChannel): Promise<ScramBegun>
+}
+
+/** The connection below, and which of the two mechanisms was asked for. */
+export interface ScramChannel {
+  /** SCRAM-SHA-256-PLUS. */
+  readonly isBound: boolean
+  /** What identifies the TLS connection (RFC 9266); null where nothing does. */
+  readonly binding: Buffer | null
+}
+
+export type ScramBegun =
+  | {
+      readonly kind: 'begun'
+      /** As claimed by the client. */
+      readonly name: string
+      readonly serverFirst: string
+      /** Takes the client's final message; a string is the reason why it is none. */
+      readonly finish: (message: string) => ScramFinished | string
+    }
+  | { readonly kind: 'malformed'; readonly text: string }
+  | { readonly kind: 'foreign' }
+  | { readonly kind: 'unavailable'; readonly reason: string }
+
+export interface ScramFinished {
+  /** For a client that is verified. */
+  readonly serverFinal: string
+  /** Takes its time as `Credentials.verify` does. */
+  readonly verify: (network: string, signal: AbortSignal) => Promise<Verification>
 }
 
 /** Everything the composition root hands in. */

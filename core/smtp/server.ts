@@ -6,7 +6,6 @@
  * Members of smtp-server that are not public are used here; test/core/smtp/smtp-server-contract.test.ts names them.
  */
 import type { Server, Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
@@ -29,7 +28,7 @@ import type { PolicyParts } from './policy.ts'
 import type { SmtpParts } from './ports.ts'
 import { throughProxy } from './proxy-header.ts'
 import { SmtpService } from './service.ts'
-import { secureSocket } from './tls-socket.ts'
+import { type HandshakeTerms, secureSocket } from './tls-socket.ts'
 
 const CR = 0x0d
 
@@ -113,7 +112,7 @@ export class SmtpServer {
       id,
       dialogue,
       tls: listener.tls === 'implicit' ? 'first' : 'later',
-      context: () => this.#context(),
+      terms: () => this.#terms(listener),
       ended: () => this.#ended(connection),
       // Said so that the system is not asked; nobody reads them.
       localAddress: listener.address,
@@ -122,10 +121,10 @@ export class SmtpServer {
     this.#open.set(connection, listener)
   }
 
-  #context(): SecureContext {
+  #terms({ clientCertificates }: Listener): HandshakeTerms {
     const { tls } = this.#service.policy
     if (tls === null) throw new Error('there is no certificate')
-    return tls.context
+    return { certificate: tls, asksForCertificate: clientCertificates === 'request' }
   }
 
   #ended(connection: Connection): void {
@@ -139,8 +138,8 @@ interface ConnectionOptions extends SMTPConnectionOptions {
   readonly dialogue: Dialogue
   /** `first`: the handshake comes before the greeting (RFC 8314 §3). */
   readonly tls: 'first' | 'later'
-  /** The certificate in force at this moment. */
-  readonly context: () => SecureContext
+  /** In force at this moment. */
+  readonly terms: () => HandshakeTerms
   readonly ended: () => void
 }
 
@@ -301,7 +300,7 @@ class Connection extends SMTPConnection {
     const plain = this._socket
     plain.setTimeout(0)
     const secure = secureSocket(plain, {
-      context: this.#options.context(),
+      ...this.#options.terms(),
       idleMs: this.#idleMs,
       secured: (tls) => {
         if (this._closing || this._closed) return

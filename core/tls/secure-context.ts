@@ -1,6 +1,7 @@
 /** What a server is ready to speak: versions, ciphers, and the certificate it shows. */
 import { constants } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Authorities } from './authorities.ts'
 import type { KeyPairFault, KeyPairFiles, PemPair } from './key-pair.ts'
 
 /** RFC 8996 ends 1.0 and 1.1; the ciphers of 1.2 are those with forward secrecy and authenticated encryption (RFC 9325 §4.2). */
@@ -17,10 +18,21 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':')
 
-/** Ours is the order of the ciphers, and nobody begins a second handshake within a connection. */
+/**
+ * Nobody begins a second handshake within a connection, and nobody goes on with an earlier one: a key of tickets that is
+ * never changed would undo forward secrecy, and whoever shows a certificate is to be looked at each time.
+ */
+const SECURE_OPTIONS = constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET
+
+/**
+ * Ours is the order of the ciphers.
+ *
+ * @param clientAuthorities who vouches for clients that show a certificate; nobody when empty
+ */
 export function secureContext(
   { certificate, key }: PemPair,
   files: KeyPairFiles,
+  clientAuthorities: Authorities = [],
 ): SecureContext | KeyPairFault {
   try {
     return createSecureContext({
@@ -29,7 +41,8 @@ export function secureContext(
       minVersion: MIN_VERSION,
       ciphers: CIPHERS,
       honorCipherOrder: true,
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      secureOptions: SECURE_OPTIONS,
+      ...(clientAuthorities.length === 0 ? {} : { ca: [...clientAuthorities] }),
     })
   } catch (error) {
     // A key too small for today's rules, or a broken certificate behind the first.

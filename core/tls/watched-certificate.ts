@@ -4,6 +4,8 @@ import { type FSWatcher, watch } from 'node:fs'
 import { dirname } from 'node:path'
 import type { SecureContext } from 'node:tls'
 import type { Log } from '../observe/log.ts'
+import type { Authorities } from './authorities.ts'
+import { namesOf } from './certificate-names.ts'
 import {
   isKeyPairFault,
   type KeyPair,
@@ -28,6 +30,10 @@ export interface CertificateOptions {
   readonly now: () => number
   /** Shown while the files have nothing that could be. Must be usable. */
   readonly standIn: () => PemPair
+  /** What that is, for the log. */
+  readonly standInIs?: string
+  /** Who vouches for clients; nobody when missing. */
+  readonly clientAuthorities?: Authorities
 }
 
 /** What a worker begins with. */
@@ -45,20 +51,22 @@ export class WatchedCertificate {
   readonly #looking: NodeJS.Timeout
   #settling: NodeJS.Timeout | null = null
   #context: SecureContext
+  #names: ReadonlySet<string>
   /** What was found last, good or bad, so that it is told once. */
   #seen: string
 
   private constructor(options: CertificateOptions, { context, pair, fault }: Found) {
-    const { files, log } = options
+    const { files, log, standInIs = 'one made for now' } = options
     this.#options = options
     this.#context = context
+    this.#names = pair === null ? new Set() : namesOf(pair.certificate)
     this.#seen = appearance(fault ?? pair)
     if (fault !== null) {
       const { message, remedy } = fault
       log.error('certificate-unfit', {
         reason: message,
         remedy,
-        shown: pair === null ? 'one made for now' : 'it all the same',
+        shown: pair === null ? standInIs : 'it all the same',
       })
     }
     if (pair !== null) this.#warnOfMode(pair)
@@ -78,6 +86,11 @@ export class WatchedCertificate {
   /** For the next handshake. Connections keep what they have begun with. */
   get context(): SecureContext {
     return this.#context
+  }
+
+  /** Host names it is for, in small letters; one may begin with `*.`. A stand-in is for none. */
+  get names(): ReadonlySet<string> {
+    return this.#names
   }
 
   close(): void {
@@ -106,12 +119,12 @@ export class WatchedCertificate {
   }
 
   #look(): void {
-    const { files, log, now } = this.#options
+    const { files, log, now, clientAuthorities } = this.#options
     const pair = readKeyPair(files, now())
     const seen = appearance(pair)
     if (seen === this.#seen) return
     this.#seen = seen
-    const context = isKeyPairFault(pair) ? pair : secureContext(pair, files)
+    const context = isKeyPairFault(pair) ? pair : secureContext(pair, files, clientAuthorities)
     if ('kind' in context) {
       const { message, remedy } = context
       log.error('certificate-not-exchanged', { reason: message, remedy, kept: 'the one in use' })
@@ -119,6 +132,7 @@ export class WatchedCertificate {
     }
     this.#context = context
     if (isKeyPairFault(pair)) return
+    this.#names = namesOf(pair.certificate)
     this.#warnOfMode(pair)
     log.info('certificate-exchanged', {
       file: files.certificate,
@@ -133,12 +147,12 @@ export class WatchedCertificate {
   }
 }
 
-function found({ files, now, standIn }: CertificateOptions): Found {
+function found({ files, now, standIn, clientAuthorities }: CertificateOptions): Found {
   const pair = readKeyPairOfAnyTime(files)
-  const context = isKeyPairFault(pair) ? pair : secureContext(pair, files)
+  const context = isKeyPairFault(pair) ? pair : secureContext(pair, files, clientAuthorities)
   if (!('kind' in context) && !isKeyPairFault(pair))
     return { context, pair, fault: whyNotValid(pair, files, now()) }
-  const made = secureContext(standIn(), files)
+  const made = secureContext(standIn(), files, clientAuthorities)
   if ('kind' in made) throw new Error(made.message)
   return { context: made, pair: null, fault: 'kind' in context ? context : null }
 }

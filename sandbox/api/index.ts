@@ -278,7 +278,7 @@ export interface Permissions {
   readonly 'relay.grant'?: true
   /** Critical: destinations it may send mail to; literal, or with one `*` at the end. */
   readonly 'route.set'?: readonly string[]
-  /** Critical: sees passwords at `auth`, and says with `accept` who a client is. */
+  /** Critical: sees passwords and tokens at `auth`, and says with `accept` who a client is. */
   readonly credentials?: true
 }
 

@@ -110,6 +110,28 @@ for (const [certificate, key, report] of problems)
   test(`${certificate} with ${key}: ${report.slice(0, 5)}`, () =>
     assert.equal(said(certificate, key), report))
 
+test('every further certificate is looked at like the first, and said to be where it is', () => {
+  const told = (more: string): string => {
+    const text = `tls:\n  certificate: cert.pem\n  key: key.pem\n  ${more}`
+    return certificateProblems(load(text), NOW).map(formatProblem).join('\n').replaceAll(`${folder}/`, '')
+  }
+  const good = '{ certificate: chain.pem, key: key.pem }'
+  assert.equal(told(`certificates: [${good}]`), '')
+  assert.match(
+    told(`certificates: [${good}, { certificate: expired.pem, key: expired-key.pem }]`),
+    /^P1142 {2}postern\.yaml:4:60 {2}The certificate expired\.pem expired on /,
+  )
+  assert.match(
+    told('certificates: [{ certificate: cert.pem, key: other-key.pem }]'),
+    /^P1141 .* other-key\.pem does not belong to the certificate cert\.pem\./,
+  )
+  assert.equal(told('clientCa: chain.pem'), '')
+  assert.match(
+    told('clientCa: none.pem'),
+    /^P1140 {2}postern\.yaml:4:\d+ {2}The file none\.pem cannot be read \(ENOENT\)\./,
+  )
+})
+
 test('a certificate that this user may not read is said to be so', (t) => {
   if (process.getuid?.() === 0) return t.skip('root may read everything')
   chmodSync(join(folder, 'key.pem'), 0)

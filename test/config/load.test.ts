@@ -14,7 +14,17 @@ test('an empty file gives every default', () => {
     file: '/etc/postern/postern.yaml',
     hostname: 'mx.example.test',
     postmaster: null,
-    listeners: [{ host: '127.0.0.1', port: 2525, role: 'mx', tls: 'off', xclient: [], xforward: [] }],
+    listeners: [
+      {
+        host: '127.0.0.1',
+        port: 2525,
+        role: 'mx',
+        tls: 'off',
+        clientCertificates: 'off',
+        xclient: [],
+        xforward: [],
+      },
+    ],
     tls: null,
     users: null,
     domains: {},
@@ -240,8 +250,24 @@ test('the configuration npm start runs loads, and keeps its mail in var at the t
   assert.ok(loaded.ok)
   const { config } = loaded
   assert.deepEqual(config.listeners, [
-    { host: '127.0.0.1', port: 2525, role: 'mx', tls: 'starttls', xclient: [], xforward: [] },
-    { host: '127.0.0.1', port: 2587, role: 'submission', tls: 'starttls', xclient: [], xforward: [] },
+    {
+      host: '127.0.0.1',
+      port: 2525,
+      role: 'mx',
+      tls: 'starttls',
+      clientCertificates: 'off',
+      xclient: [],
+      xforward: [],
+    },
+    {
+      host: '127.0.0.1',
+      port: 2587,
+      role: 'submission',
+      tls: 'starttls',
+      clientCertificates: 'off',
+      xclient: [],
+      xforward: [],
+    },
   ])
   assert.equal(config.store.directory, resolve('var'))
   assert.equal(config.admin.socket, resolve('var/control.sock'))

@@ -21,6 +21,7 @@ listeners:
   - address: 127.0.0.1:2525
     role: mx
     tls: off
+    clientCertificates: off
     xclient: []
     xforward: []
 users: null
@@ -110,6 +111,7 @@ workers: 1
 const files = ['config/postern.yaml', 'config/examples/inbound.yaml']
 const texts = [
   'tls: { certificate: ./c.pem, key: ./k.pem }\nlisteners: [{ address: "[::]:465", tls: implicit }, { address: "[::]:25" }]\nusers: ./users',
+  'tls: { certificate: ./c.pem, key: ./k.pem, certificates: [{ certificate: ./d.pem, key: ./l.pem }], clientCa: ./ca.pem }\nlisteners: [{ address: "[::]:25", clientCertificates: request }]',
   'outbound: { route: mx, port: 2526, family: ipv4, allowedNetworks: [10.0.0.0/8, "::1"], connections: 7 }',
   'outbound: { route: "smtps://mail.example.com", tls: { ca: ./ca.pem } }',
   'domains: { a.test: { deliver: "lmtp://127.0.0.1" }, b.test: { deliver: "lmtp+unix:./lmtp" } }',
@@ -136,7 +138,15 @@ function loaded(text: string): Extract<LoadedConfig, { ok: true }> {
 
 function withoutPlaces({ config }: Extract<LoadedConfig, { ok: true }>): unknown {
   const plugins = config.plugins.map((plugin) => ({ ...plugin, place: '' }))
-  const tls = config.tls === null ? null : { ...config.tls, place: '' }
+  const tls =
+    config.tls === null
+      ? null
+      : {
+          ...config.tls,
+          place: '',
+          certificates: config.tls.certificates.map((pair) => ({ ...pair, place: '' })),
+          clientCa: config.tls.clientCa?.file,
+        }
   const { tls: next, bounceClasses } = config.outbound
   const outbound = { ...config.outbound, tls: { ca: next.ca }, bounceClasses: bounceClasses.file }
   return structuredClone({ ...config, plugins, tls, outbound })

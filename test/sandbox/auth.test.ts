@@ -14,7 +14,15 @@ before(async () => {
 })
 after(() => sandbox.close())
 
-async function ask(identity: string, password = PASSWORD): Promise<readonly PluginReport[]> {
+interface Offered {
+  readonly password?: string | null
+  readonly token?: string | null
+}
+
+async function ask(
+  identity: string,
+  { password = PASSWORD, token = null }: Offered = {},
+): Promise<readonly PluginReport[]> {
   const event: AuthEvent = {
     session: {
       id: 's_test',
@@ -26,9 +34,10 @@ async function ask(identity: string, password = PASSWORD): Promise<readonly Plug
       tls: { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', servername: null },
       identity: null,
     },
-    method: 'PLAIN',
+    method: token === null ? 'PLAIN' : 'OAUTHBEARER',
     identity,
     password,
+    token,
   }
   const reports: PluginReport[] = []
   const call = { hook: 'auth', event, message: null, session: 's_test', chainMs: 30_000 } as const
@@ -47,8 +56,16 @@ test('a plugin without the permission is told who, how and where, and no passwor
     identity: 'anna',
     method: 'PLAIN',
     password: null,
+    token: null,
     tls: true,
   })
+})
+
+test('a token is told to nobody else than a password is', async () => {
+  const [curious, book] = await ask('anna', { password: null, token: PASSWORD })
+  assert.equal(curious?.answer?.note?.facts['method'], 'OAUTHBEARER')
+  assert.equal(curious?.answer?.note?.facts['token'], null)
+  assert.deepEqual(book?.answer?.actions, [{ kind: 'auth.accept', identity: 'anna@example.test' }])
 })
 
 test('a plugin with the permission is told the password and says who it is', async () => {
@@ -61,7 +78,7 @@ test('a plugin with the permission is told the password and says who it is', asy
 })
 
 test('a wrong password is refused', async () => {
-  const [, book] = await ask('anna', 'open barley')
+  const [, book] = await ask('anna', { password: 'open barley' })
   assert.equal(book?.answer?.refusal?.status, '5.7.8')
 })
 
@@ -83,8 +100,8 @@ test('nothing is accepted at another hook', async () => {
 })
 
 for (const how of ['quotes', 'logs', 'notes', 'holds', 'tags'])
-  test(`a password a plugin ${how} by accident is masked`, async () => {
-    const reports = await ask(how)
+  test(`a password or token a plugin ${how} by accident is masked`, async () => {
+    const reports = [await ask(how), await ask(how, { password: null, token: PASSWORD })]
     const text = JSON.stringify([reports, sandbox.logged])
     assert.match(text, /‹password›/)
     assert.ok(!text.includes(PASSWORD), text)
@@ -93,6 +110,9 @@ for (const how of ['quotes', 'logs', 'notes', 'holds', 'tags'])
 
 test('the permission is critical: without a grant the plugin does not load, and is told what it would do', async () => {
   const problems = await problemsOf([fixturePlugin('password-book')])
-  assert.match(problems, /^P2001 .* it sees the passwords of those who sign in and decides who they are\./)
+  assert.match(
+    problems,
+    /^P2001 .* it sees the passwords and tokens of those who sign in and decides who they are\./,
+  )
   assert.match(problems, /add {2}grant: \{ "credentials": true \}/)
 })

@@ -197,7 +197,7 @@ function events(told: string): Pick<HookEvents, 'auth' | 'rcpt' | 'data'> {
   const session = SESSION
   const recipient = { recipient: 'anna@example.test', localPart: 'anna' }
   return {
-    auth: { session, method: 'PLAIN', identity: told, password: 'password' },
+    auth: { session, method: 'PLAIN', identity: told, password: 'password', token: null },
     rcpt: { session, transaction, ...recipient, domain: { name: 'example.test', ours: true } },
     data: { session, transaction, message: { sizeBytes: 17 } },
   }

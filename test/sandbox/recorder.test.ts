@@ -51,7 +51,7 @@ function data(sandbox: TestSandbox, subject: string): Promise<unknown> {
 }
 
 function auth(sandbox: TestSandbox, password: string): Promise<unknown> {
-  const event = { session: SESSION, method: 'PLAIN', identity: 'anna', password } as const
+  const event = { session: SESSION, method: 'PLAIN', identity: 'anna', password, token: null } as const
   const call = { hook: 'auth', event, message: null, session: SESSION.id, chainMs: 30_000 } as const
   return sandbox.panel.ask(call, 0)
 }

@@ -3,7 +3,7 @@
  * unpacked without being installed. Tests that miss one are skipped and say so; POSTERN_REQUIRE=peers makes them fail.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, globSync } from 'node:fs'
+import { accessSync, constants, existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { ProcessGroup } from './process-group.ts'
 
@@ -29,16 +29,37 @@ export function needingPerl(...modules: readonly string[]): { readonly skip: str
 }
 
 /** Starts one of them. @throws Error when it is missing */
-export function startPeer(name: string, args: readonly string[], cwd = '/'): ProcessGroup {
+export function startPeer(
+  name: string,
+  args: readonly string[],
+  cwd = '/',
+  env: NodeJS.ProcessEnv = {},
+): ProcessGroup {
   const program = find(name)
   if (program === null) throw new Error(`${name} was found neither in PATH nor in POSTERN_PEERS (${peers})`)
-  return ProcessGroup.start(program, args, { cwd, env: { LD_LIBRARY_PATH: libraries() } })
+  return ProcessGroup.start(program, args, {
+    cwd,
+    env: { LD_LIBRARY_PATH: libraries(), PATH: programs().join(delimiter), ...env },
+  })
+}
+
+/** Where something was unpacked that belongs to a program; null where its package is installed. */
+export function peerFile(path: string): string | null {
+  return peers !== '' && existsSync(join(peers, path)) ? join(peers, path) : null
 }
 
 function find(name: string): string | null {
+  return (
+    programs()
+      .map((folder) => join(folder, name))
+      .find(isExecutable) ?? null
+  )
+}
+
+/** Where they are looked for, and look for one another. */
+function programs(): readonly string[] {
   const unpacked = peers === '' ? [] : FOLDERS.map((folder) => join(peers, folder))
-  const folders = [...unpacked, ...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM]
-  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
+  return [...unpacked, ...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM]
 }
 
 function isExecutable(file: string): boolean {

@@ -13,7 +13,7 @@ export function testCertificate(): ServerCertificate {
     key: 'test',
   })
   if ('kind' in context) throw new Error(context.message)
-  made = { context }
+  made = { context, contextFor: () => context, verifiesClients: false }
   return made
 }
 

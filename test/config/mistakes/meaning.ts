@@ -43,6 +43,14 @@ Fix: give each its own port`,
 Fix: write  tls: starttls  or  tls: implicit`,
   },
   {
+    name: 'a listener that asks for certificates without TLS',
+    text: 'listeners: [{ address: "127.0.0.1:2525", tls: off, clientCertificates: request }]\n',
+    report: `P1109  postern.yaml:1:72  Setting "listeners[0].clientCertificates": there is no certificate without TLS.
+   1 | listeners: [{ address: "127.0.0.1:2525", tls: off, clientCertificates: request }]
+     |                                                                        ^^^^^^^
+Fix: write  tls: starttls  or  tls: implicit`,
+  },
+  {
     name: 'an LMTP listener on the port of SMTP',
     text: 'listeners: [{ address: "127.0.0.1:25", role: lmtp }]\n',
     report: `P1109  postern.yaml:1:24  Setting "listeners[0].address": LMTP is not spoken on port 25.

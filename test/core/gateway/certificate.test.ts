@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Config } from '../../../config/config.ts'
 import { parseConfig } from '../../../config/load.ts'
-import { openCertificate } from '../../../core/gateway/certificate.ts'
+import { openCertificates } from '../../../core/gateway/certificate.ts'
 import { systemClock } from '../../../core/observe/clock.ts'
 import type { Log } from '../../../core/observe/log.ts'
 import { selfSigned } from '../../../core/tls/self-signed.ts'
@@ -21,13 +21,13 @@ function load(text: string): Config {
 }
 
 function open(config: Config): {
-  readonly opened: ReturnType<typeof openCertificate>
+  readonly opened: ReturnType<typeof openCertificates>
   readonly events: readonly string[]
 } {
   const events: string[] = []
   const write = (event: string): void => void events.push(event)
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
-  const opened = openCertificate(config, log, systemClock)
+  const opened = openCertificates(config, [], log, systemClock)
   after(() => (opened !== null && 'context' in opened ? opened.close() : undefined))
   return { opened, events }
 }

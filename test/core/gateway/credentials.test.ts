@@ -22,7 +22,12 @@ test('the file is asked, followed when it changes, and trouble with it is ours',
   const lines: (readonly [string, LogFields])[] = []
   const write = (event: string, fields: LogFields = {}): void => void lines.push([event, fields])
   const log: Log = { debug: write, info: write, warn: write, error: write, child: () => log }
-  const credentials = await openCredentials(file, log, systemClock)
+  const credentials = await openCredentials({
+    file,
+    saltSecretFile: join(folder, 'store', 'salt-secret'),
+    log,
+    clock: systemClock,
+  })
   assert.ok(credentials)
   t.after(() => credentials.close())
   const server = await TestServer.start({
@@ -63,5 +68,5 @@ test('the file is asked, followed when it changes, and trouble with it is ours',
 
 test('without a file there is nobody to ask', async () => {
   const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log } as Log
-  assert.equal(await openCredentials(null, log, systemClock), null)
+  assert.equal(await openCredentials({ file: null, saltSecretFile: 'none', log, clock: systemClock }), null)
 })

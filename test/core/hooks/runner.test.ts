@@ -194,6 +194,7 @@ test('the plugins together have the time of the hook, and each call is told what
       return [{ plugin, answer: null, fault: fault('timeout'), wallMicros: 0, cpuMicros: 0 }]
     },
     isPenalized: () => false,
+    takesTokens: false,
   }
   const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   await new HookRunner(panel, () => now, silentLog).ask('connect', { session }, null, record)
@@ -205,6 +206,7 @@ test('a panel that reports nothing is a bug, not a yes', async () => {
     subscribers: (_hook: HookName) => [{ name: 'a', version: '1', build: '', onError: 'defer' }],
     ask: () => Promise.resolve([]),
     isPenalized: () => false,
+    takesTokens: false,
   }
   const record = new DecisionRecords(10, Infinity, clock).open('s_x', client)
   await assert.rejects(

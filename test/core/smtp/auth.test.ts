@@ -196,7 +196,7 @@ test('what a plugin is told at auth: who claims to be whom, and nobody is believ
   const [told] = server.panel.events.filter(({ hook }) => hook === 'auth')
   assert.ok(told)
   const { session, ...rest } = told.event as { session: { identity: unknown; tls: unknown } }
-  assert.deepEqual(rest, { method: 'LOGIN', identity: 'Anna', password: PASSWORD })
+  assert.deepEqual(rest, { method: 'LOGIN', identity: 'Anna', password: PASSWORD, token: null })
   assert.equal(session.identity, null)
   assert.notEqual(session.tls, null)
 })

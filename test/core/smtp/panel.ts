@@ -21,6 +21,8 @@ export interface TestPlugin {
   readonly name: string
   readonly onError?: OnError
   readonly hooks: Handlers
+  /** Has the permission `credentials`. */
+  readonly seesCredentials?: boolean
 }
 
 export class TestPanel implements PluginPanel {
@@ -38,6 +40,10 @@ export class TestPanel implements PluginPanel {
 
   subscribers(hook: HookName): readonly PluginIdentity[] {
     return this.#having(hook).map(identity)
+  }
+
+  get takesTokens(): boolean {
+    return this.#having('auth').some(({ seesCredentials = false }) => seesCredentials)
   }
 
   async ask<H extends HookName>(call: PluginCall<H>, from: number): Promise<readonly PluginReport[]> {

@@ -296,7 +296,7 @@ test('a session inside TLS is let go when the server drains', async (t) => {
 })
 
 test('a certificate that is exchanged is shown to the next client', async (t) => {
-  const tls = { context: testCertificate().context }
+  const tls = { ...testCertificate() }
   const server = await start(IMPLICIT, { tls })
   t.after(() => server.stop())
   const { secureContext } = await import('../../../core/tls/secure-context.ts')
@@ -309,7 +309,7 @@ test('a certificate that is exchanged is shown to the next client', async (t) =>
   assert.equal(await name(), 'mx.example.test')
   const next = secureContext(selfSigned('next.example.test', Date.now(), 10), { certificate: '', key: '' })
   assert.ok(!('kind' in next))
-  tls.context = next
+  Object.assign(tls, { context: next })
   assert.equal(await name(), 'next.example.test')
 })
 
