@@ -1,7 +1,7 @@
 /** Large messages at once, each read to its end by a plugin: memory of the worker, and how late its loop is. */
 import { Gateway } from '../../support/gateway.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { residentBytes } from './memory.ts'
+import { residentBytes, waitedForProcessorMs } from './memory.ts'
 import { type Row } from './row.ts'
 
 const MIB = 1024 * 1024
@@ -14,6 +14,8 @@ export interface LargeFound {
   readonly beforeBytes: number
   readonly lateP99Ms: number
   readonly seconds: number
+  /** Of `seconds`, how long the loop was ready and others had the processors. */
+  readonly waitedSeconds: number
 }
 
 const READER = `import { definePlugin } from 'postern'
@@ -59,13 +61,15 @@ export async function sendLarge(count: number, mib: number): Promise<LargeFound>
     mostBytes = Math.max(mostBytes, residentBytes(pid))
   }, LOOK_MS)
   const startedAt = performance.now()
+  const waitedBefore = waitedForProcessorMs(pid)
   try {
     const sending = Array.from({ length: count }, () => sendOne(gateway.port, mib))
     const replies = await Promise.all(sending)
     const seconds = (performance.now() - startedAt) / 1_000
     const metrics = await gateway.control.metrics()
     const [, late] = /^postern_nodejs_eventloop_lag_p99_seconds(?:\{[^}]*\})? (\S+)$/m.exec(metrics) ?? []
-    return { replies, mostBytes, beforeBytes, lateP99Ms: Number(late) * 1_000, seconds }
+    const waitedSeconds = (waitedForProcessorMs(pid) - waitedBefore) / 1_000
+    return { replies, mostBytes, beforeBytes, lateP99Ms: Number(late) * 1_000, seconds, waitedSeconds }
   } finally {
     clearInterval(watching)
   }
@@ -96,5 +100,6 @@ export async function largeRows(isQuick: boolean): Promise<readonly Row[]> {
     { what: `${what}: lateness of its loop, p99`, value: found.lateP99Ms, unit: 'ms', goal: 50 },
     { what: `${what}: accepted`, value: accepted, unit: '', goal: null },
     { what: `${what}: all of it`, value: found.seconds, unit: 's', goal: null },
+    { what: `${what}: waited for a processor`, value: found.waitedSeconds, unit: 's', goal: null },
   ]
 }

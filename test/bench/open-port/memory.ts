@@ -1,4 +1,4 @@
-/** Memory of processes, as Linux tells it. */
+/** Memory of processes, and what they wait for, as Linux tells it. */
 import { readFileSync } from 'node:fs'
 import { treeOf } from '../cpu-time.ts'
 
@@ -10,6 +10,12 @@ export function sharedOutBytes(pid: number): number {
 /** Octets of one process that are in memory now. */
 export function residentBytes(pid: number): number {
   return field(`/proc/${pid}/status`, 'VmRSS')
+}
+
+/** Milliseconds the main thread of a process has been ready to run and had no processor. */
+export function waitedForProcessorMs(pid: number): number {
+  const [, waited] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'latin1').split(' ')
+  return Number(waited) / 1e6
 }
 
 /** Files a process of ours may have open. */
