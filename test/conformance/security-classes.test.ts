@@ -96,6 +96,7 @@ const CLASSES: readonly SecurityClass[] = [
       ],
       ['test/core/smtp/data-reader.test.ts', 'lines that are all dots cost no more'],
       ['test/dialogue/recipients.smtp', '452 4\\.5\\.3'],
+      ['test/flow/open-port.test.ts', 'a slow drip and a flood'],
     ],
   },
   {
