@@ -10,7 +10,7 @@ export const TO_HOST = {
   load: 1,
   /** id: call. Payload: JSON AskHead, line feed, JSON event, line feed, JSON header fields or nothing. */
   ask: 2,
-  /** id: call. Payload: JSON EffectResult. */
+  /** id: call. Payload: JSON `[effect,plugin,ok,value]` without white space; no value, no fourth member. */
   result: 3,
   /** id: call. The call is over for the worker; an answer would be ignored. */
   cancel: 4,
@@ -88,9 +88,3 @@ export type PluginReportTuple = readonly [number, 0 | 1 | 2 | 3, number, number,
 
 /** `[effect, plugin, method, arguments]` */
 export type EffectRequest = readonly [number, number, string, readonly unknown[]]
-
-/** `[effect, plugin, ok, value or reason]`; no fourth entry: no value */
-export type EffectResult = readonly [number, number, boolean, unknown?]
-
-/** `[plugin, level, text, fields]` */
-export type LogLine = readonly [number, string, string, unknown]
