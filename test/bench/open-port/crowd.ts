@@ -85,7 +85,12 @@ export async function crowdRows(isQuick: boolean): Promise<readonly Row[]> {
       { what: `${how}: a session, p50`, value: percentile(sessionsMs, 0.5), unit: 'ms', goal: null },
       { what: `${how}: a session, p95`, value: percentile(sessionsMs, 0.95), unit: 'ms', goal: 1_000 },
       { what: `${how}: a session, slowest`, value: Math.max(...sessionsMs), unit: 'ms', goal: null },
-      { what: `${how}: slow connections held`, value: held, unit: '', goal: null },
+      {
+        what: `${how}: slow connections open, those about to hear 421 too`,
+        value: held,
+        unit: '',
+        goal: null,
+      },
       { what: `${how}: connections made`, value: connections, unit: '', goal: null },
     )
   }
