@@ -181,6 +181,12 @@ export interface LimitsConfig {
   readonly errorsPerSession: number
   readonly tarpitMs: number
   readonly memoryBytes: number
+  /** Calls under way in one plughost beyond which clients are sent away. */
+  readonly pluginCalls: number
+  readonly pluginAbsenceMs: number
+  /** Calls the store has not answered beyond which clients are sent away. */
+  readonly storeCalls: number
+  readonly storeDelayMs: number
   /** Of one client network at one listener, in ten minutes; null: no limits. */
   readonly network: NetworkLimitsConfig | null
   readonly idleMs: number

@@ -37,6 +37,10 @@ const LIMITS_OFF = {
   errorsPerSession: Number.POSITIVE_INFINITY,
   tarpit: '0s',
   memory: SETTINGS.properties.limits.properties.memory.default,
+  pluginCalls: Number.POSITIVE_INFINITY,
+  pluginAbsence: SETTINGS.properties.limits.properties.pluginAbsence.default,
+  storeCalls: Number.POSITIVE_INFINITY,
+  storeDelay: SETTINGS.properties.limits.properties.storeDelay.default,
   network: null,
   idle: SETTINGS.properties.limits.properties.idle.default,
 } as const
@@ -217,12 +221,14 @@ function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], fo
 
 function toLimits(limits: Settings['limits']): LimitsConfig {
   const settings = typeof limits === 'string' ? LIMITS_OFF : limits
-  const { messageBytes, idle, tarpit, memory, network, ...counts } = settings
+  const { messageBytes, idle, tarpit, memory, pluginAbsence, storeDelay, network, ...counts } = settings
   return {
     messageBytes: sizeBytes(messageBytes),
     ...counts,
     tarpitMs: durationMs(tarpit),
     memoryBytes: sizeBytes(memory),
+    pluginAbsenceMs: durationMs(pluginAbsence),
+    storeDelayMs: durationMs(storeDelay),
     network: network === null ? null : { ...network, bytes: sizeBytes(network.bytes) },
     idleMs: durationMs(idle),
   }

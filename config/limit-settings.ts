@@ -69,6 +69,31 @@ export const limits = {
       atLeast: '256MiB',
       default: '2GiB',
     },
+    pluginCalls: {
+      ...count,
+      description: 'Calls of plugins under way in one plughost beyond which clients are sent away.',
+      maximum: 1000,
+      default: 800,
+    },
+    pluginAbsence: {
+      ...duration,
+      description: 'How long a plughost that died may be missing before clients are sent away.',
+      atLeast: '100ms',
+      atMost: '1h',
+      default: '3s',
+    },
+    storeCalls: {
+      ...count,
+      description: 'Calls of a worker that the store has not answered, beyond which clients are sent away.',
+      default: 10_000,
+    },
+    storeDelay: {
+      ...duration,
+      description: 'How long the store may take to answer before clients are sent away.',
+      atLeast: '100ms',
+      atMost: '1h',
+      default: '5s',
+    },
     network: {
       description: NETWORK,
       type: 'object',

@@ -104,13 +104,18 @@ function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
 }
 
 function limits({ limits: all }: Config): unknown {
-  const { messageBytes, idleMs, tarpitMs, memoryBytes, network, ...counts } = all
+  const { messageBytes, idleMs, tarpitMs, memoryBytes, network, ...others } = all
+  const { pluginCalls, pluginAbsenceMs, storeCalls, storeDelayMs, ...counts } = others
   if (network === null) return 'off'
   return {
     messageBytes: formatSize(messageBytes),
     ...counts,
     tarpit: formatDuration(tarpitMs),
     memory: formatSize(memoryBytes),
+    pluginCalls,
+    pluginAbsence: formatDuration(pluginAbsenceMs),
+    storeCalls,
+    storeDelay: formatDuration(storeDelayMs),
     network: { ...network, bytes: formatSize(network.bytes) },
     idle: formatDuration(idleMs),
   }

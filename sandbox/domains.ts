@@ -1,5 +1,6 @@
 /** The trust domains of one generation: whose plugins share a plughost, and with how much trust it is started. */
 import type { PluginConfig } from '../config/config.ts'
+import { type PluginBacklog, worstBacklog } from './plugin-backlog.ts'
 import { type DomainOptions, TrustDomain } from './trust-domain.ts'
 
 /** A plughost as an operator sees it. */
@@ -17,13 +18,21 @@ export type DomainsOptions = Omit<DomainOptions, 'jit'> & Partial<Pick<DomainOpt
 export class Domains {
   readonly #options: DomainsOptions
   readonly #domains = new Map<string, TrustDomain>()
+  /** Those without which mail is not let through. */
+  readonly #needed = new Set<TrustDomain>()
 
   constructor(options: DomainsOptions) {
     this.#options = options
   }
 
   /** Where the plugin of this entry runs. A plugin of the gateway's never shares a process with one of the user's. */
-  of({ source, process }: PluginConfig, plugin: number): TrustDomain {
+  of(config: PluginConfig, plugin: number): TrustDomain {
+    const domain = this.#of(config, plugin)
+    if (config.onError !== 'skip') this.#needed.add(domain)
+    return domain
+  }
+
+  #of({ source, process }: PluginConfig, plugin: number): TrustDomain {
     const shared = source.kind === 'bundled' ? 'bundled' : 'shared'
     const name = process === 'own' ? `own ${plugin}` : shared
     const known = this.#domains.get(name)
@@ -47,6 +56,11 @@ export class Domains {
   /** How often a plughost died. */
   get deaths(): number {
     return [...this.#domains.values()].reduce((sum, { deaths }) => sum + deaths, 0)
+  }
+
+  /** The worst of all that mail waits for. */
+  get backlog(): PluginBacklog {
+    return worstBacklog([...this.#needed].map(({ backlog }) => backlog))
   }
 
   close(): void {

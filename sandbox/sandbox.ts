@@ -19,6 +19,7 @@ import { Domains, type PlughostView } from './domains.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
 import type { IdlePlughosts } from './plughost.ts'
+import type { PluginBacklog } from './plugin-backlog.ts'
 import { Quarantine } from './quarantine.ts'
 import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
@@ -58,6 +59,8 @@ export interface Sandbox {
   readonly plughosts: () => readonly PlughostView[]
   /** How often a plughost died since the start. */
   readonly plughostDeaths: () => number
+  /** What waits for plugins that mail waits for. */
+  readonly backlog: () => PluginBacklog
   close(): void
 }
 
@@ -93,6 +96,7 @@ export async function openSandbox(
     ),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,
+    backlog: () => domains.backlog,
     close: () => domains.close(),
   }
 }

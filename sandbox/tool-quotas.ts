@@ -19,6 +19,8 @@ const MAX_IN_CALL = 64
 /** A plugin that goes on after so many refusals is not asked on. */
 const MAX_TRIES = 2 * MAX_IN_CALL
 const BODY_PIECE_BYTES = 65_536
+/** Bounded by the size of the message, and no faster than it can be read. */
+const BODY_PIECE = 'body.chunk'
 const MAX_REQUEST_CHARS = 70_000
 /** What is sent may be large and is checked there; no more comes out of an isolate in one piece. */
 const LARGE_REQUESTS: ReadonlySet<string> = new Set(['http.fetch', 'tcp.exchange'])
@@ -60,10 +62,11 @@ export class ToolQuotas {
     tools.used++
     tools.underWay++
     const work = this.#workOf(use.plugin)
-    const exceeded = callExceeded(use) ?? pluginExceeded(work, this.#perSecond)
+    const perSecond = use.method === BODY_PIECE ? Number.POSITIVE_INFINITY : this.#perSecond
+    const exceeded = callExceeded(use) ?? pluginExceeded(work, perSecond)
     if (exceeded === null) {
       work.underWay++
-      work.begun++
+      if (use.method !== BODY_PIECE) work.begun++
     }
     const end = (): void => {
       tools.underWay--

@@ -9,6 +9,7 @@ import { Call, type CallReport, type Progress, type Question, quietReports } fro
 import { type EffectBroker, Effects } from './effects.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, type IdlePlughosts, Plughost, type PlughostOwner } from './plughost.ts'
+import type { PluginBacklog } from './plugin-backlog.ts'
 import { type LoadOutcome, PluginLoads } from './plugin-loads.ts'
 import { PluginLog } from './plugin-log.ts'
 import { CallTable, MAX_CALLS } from './protocol/call-table.ts'
@@ -77,6 +78,8 @@ export class TrustDomain {
   #ticker: NodeJS.Timeout | null = null
   #closed = false
   #deaths = 0
+  /** Since its plughost died and no other has been ready. */
+  #absentSince: number | null = null
   #watchedUntil = 0
 
   constructor(options: DomainOptions) {
@@ -96,6 +99,12 @@ export class TrustDomain {
 
   get deaths(): number {
     return this.#deaths
+  }
+
+  /** How much it has to do, and how long it has been without a plughost. */
+  get backlog(): PluginBacklog {
+    const absentMs = this.#absentSince === null ? 0 : performance.now() - this.#absentSince
+    return { calls: this.#calls.size, absentMs }
   }
 
   /** Loads a plugin for the first time; its number is the caller's. */
@@ -207,6 +216,7 @@ export class TrustDomain {
   #hostReady(): void {
     if (this.#ready) return this.#host?.kill('protocol', 'ready a second time')
     this.#ready = true
+    this.#absentSince = null
     for (const [plugin, { request }] of this.#plugins) this.#sendLoad(plugin, request)
     for (const call of this.#calls.values()) if (!this.#retries.has(call)) this.#send(call)
     this.#retries.go()
@@ -341,6 +351,7 @@ export class TrustDomain {
     this.#givenUp.clear()
     this.#retries.stop()
     this.#deaths++
+    this.#absentSince ??= performance.now()
     this.#watchedUntil = performance.now() + WATCHED_MS
     if (this.#closed) return
     const { plugin, call } = death.blame

@@ -1,7 +1,7 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import type { ListenerConfig } from '../../config/config.ts'
+import type { LimitsConfig, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
@@ -26,7 +26,8 @@ import { Queue } from '../queue/queue.ts'
 import type { NewMessage } from '../queue/queue-store.ts'
 import type { Spool } from '../queue/spool.ts'
 import { contentChunk } from '../queue/stored-content.ts'
-import { ProcessLoad } from '../smtp/load.ts'
+import { BacklogLoad } from '../smtp/backlog-load.ts'
+import { joinedLoad, type Load, ProcessLoad } from '../smtp/load.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl } from './control.ts'
@@ -157,12 +158,7 @@ function compose(
       attempted: ({ queueId, ...attempt }) => records.stepOf(queueId, 'attempt', attempt),
     },
   })
-  const load = new ProcessLoad({
-    monotonic: () => clock.monotonic(),
-    memoryBytes: () => process.memoryUsage.rss(),
-    maxMemoryBytes: () => generations.current.config.limits.memoryBytes,
-  })
-  load.start()
+  const freeSpace = new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() })
   const smtp = new SmtpServer({
     policy: policyOf(generations),
     teller,
@@ -171,11 +167,11 @@ function compose(
     accepting: { accept: (message) => accept(message, queue, deliverer) },
     spool,
     readChunk: contentChunk,
-    freeSpace: new FreeSpace({ directory, reserveBytes, monotonic: () => clock.monotonic() }),
+    freeSpace,
     newQueueId: queue.newId,
     concurrency: keeper.concurrency,
     usage: keeper.usage,
-    load,
+    load: watchedLoad(generations, lasting, freeSpace),
     ...(config.log.security === null ? {} : { security: new SecurityLog(config.log.security, clock, log) }),
     clock,
     log,
@@ -183,6 +179,24 @@ function compose(
   const startedAt = clock.monotonic()
   const told = { records, deliverer, teller, smtp, contents, counters }
   return { clock, keeper, queue, generations, ...told, startedAt, isDraining: false }
+}
+
+/** Watches for the life of this process whether there is too much to do. */
+function watchedLoad(generations: Generations, { keeper, clock }: Lasting, space: FreeSpace): Load {
+  const limits = (): LimitsConfig => generations.current.config.limits
+  const ofProcess = new ProcessLoad({
+    monotonic: () => clock.monotonic(),
+    memoryBytes: () => process.memoryUsage.rss(),
+    maxMemoryBytes: () => limits().memoryBytes,
+  })
+  const behind = new BacklogLoad({
+    plugins: () => generations.current.sandbox.backlog(),
+    store: () => keeper.backlog(),
+    space,
+    limits,
+  })
+  ofProcess.start()
+  return joinedLoad([ofProcess, behind])
 }
 
 /** Its plugins stay loaded until the route of the notice is known. */

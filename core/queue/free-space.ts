@@ -46,6 +46,11 @@ export class FreeSpace {
     return this.#freeBytes < this.#options.reserveBytes
   }
 
+  /** Less than half of the reserve is free: whoever comes is sent away before he has said anything. */
+  isScarce(): boolean {
+    return this.isShort() && this.#freeBytes < this.#options.reserveBytes / 2
+  }
+
   async #refresh(): Promise<void> {
     try {
       this.#freeBytes = freeBytes(await this.#measure(this.#options.directory))

@@ -18,7 +18,15 @@ const BATCH_CALLS = 1_000
 
 const TOO_SLOW = 'the keeper does not keep up'
 
+/** What was asked of a keeper and has no answer. */
+export interface StoreBacklog {
+  readonly calls: number
+  /** How long the oldest of them waits, milliseconds; 0 when there is none. */
+  readonly oldestMs: number
+}
+
 interface Waiting {
+  readonly since: number
   readonly resolve: (answer: { value: unknown; parts: readonly ArrayBuffer[] }) => void
   readonly reject: (fault: StoreFault) => void
 }
@@ -58,13 +66,20 @@ export class KeeperClient {
         return
       }
       this.#lastId += 1
-      this.#waiting.set(this.#lastId, { resolve, reject })
+      this.#waiting.set(this.#lastId, { since: performance.now(), resolve, reject })
       // Not a microtask: one turn reads from many sockets, and all of them shall share a commit.
       if (this.#calls.length === 0) setImmediate(() => this.flush())
       this.#calls.push({ id: this.#lastId, ...call } as Call)
       this.#placed = this.#bytes.length
       if (this.#byteCount >= BATCH_BYTES || this.#calls.length >= BATCH_CALLS) this.flush()
     })
+  }
+
+  get backlog(): StoreBacklog {
+    // In the order they were asked.
+    const [oldest] = this.#waiting.values()
+    const oldestMs = oldest === undefined ? 0 : performance.now() - oldest.since
+    return { calls: this.#waiting.size, oldestMs }
   }
 
   /** Takes octets along with the call that is made next in this turn. They must not change before it is answered. */

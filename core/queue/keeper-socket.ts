@@ -100,6 +100,7 @@ class KeeperSocket {
       concurrency: new KeeperConcurrency(client),
       tallies: new KeeperTallies(client),
       usage: new KeeperUsage(client),
+      backlog: () => client.backlog,
       close,
     })
   }

@@ -7,7 +7,7 @@ import type { Tallies } from '../state/tallies.ts'
 import { LocalTallies } from '../state/tallies.ts'
 import type { UsageMeter } from '../state/usage.ts'
 import { LocalUsage } from '../state/usage.ts'
-import { KeeperClient } from './keeper-client.ts'
+import { KeeperClient, type StoreBacklog } from './keeper-client.ts'
 import type { FromKeeper, KeeperSettings, ToKeeper } from './keeper-protocol.ts'
 import { KeeperQueueStore } from './keeper-queue-store.ts'
 import { KeeperStateStore } from './keeper-state-store.ts'
@@ -30,6 +30,8 @@ export interface Keeper {
   readonly tallies: Tallies
   /** What client networks use up, counted by all workers of this keeper together. */
   readonly usage: UsageMeter
+  /** What this worker waits for. */
+  readonly backlog: () => StoreBacklog
   /** Finishes what was asked for and closes the databases. Later calls are rejected. */
   close(): Promise<void>
 }
@@ -76,6 +78,7 @@ export function startKeeper({ entry, directory, onDeath }: KeeperOptions): Promi
       concurrency: new LocalConcurrency(),
       tallies: new LocalTallies(() => performance.now()),
       usage: new LocalUsage(() => performance.now()),
+      backlog: () => client.backlog,
       close,
     })
   })

@@ -4,8 +4,10 @@ import { open } from 'node:fs/promises'
 import type { Content, StoredContent } from '../mail/message.ts'
 import { StoreFault, storeFault } from '../state/store-fault.ts'
 
-/** Largest piece, in octets: what one plugin call may hold. */
-export const MAX_CHUNK_BYTES = 65_536
+/** Largest piece that is read at once, in octets. */
+export const MAX_CHUNK_BYTES = 262_144
+/** Largest piece of a message on its way out, in octets. */
+const SENT_BYTES = 65_536
 
 /**
  * The message as it is sent: head, then the content from its offset, in pieces of at most 64 KB beyond the head. No
@@ -28,7 +30,7 @@ export async function* readContent(stored: StoredContent): AsyncGenerator<Uint8A
  * One piece of the content as received.
  *
  * @param index      from 0
- * @param chunkBytes octets of a piece, 1 to 65536; the last may be shorter
+ * @param chunkBytes octets of a piece, 1 to 262144; the last may be shorter
  * @returns no octets behind the end
  * @throws StoreFault when the spool file cannot be read
  */
@@ -40,8 +42,12 @@ export async function contentChunk(content: Content, index: number, chunkBytes: 
   if (content.kind === 'inline') return content.bytes.subarray(start, start + chunkBytes)
   const end = Math.min(start + chunkBytes, content.sizeBytes)
   if (start >= end) return new Uint8Array(0)
-  for await (const piece of readSpoolFile(content.path, start, end)) return piece
-  return new Uint8Array(0)
+  try {
+    await using file = await open(content.path, 'r')
+    return await readExactly(file, start, end - start)
+  } catch (error) {
+    throw storeFault(error)
+  }
 }
 
 async function* readSpoolFile(
@@ -53,7 +59,7 @@ async function* readSpoolFile(
     await using file = await open(path, 'r')
     let position = start
     while (position < end) {
-      const wanted = Math.min(MAX_CHUNK_BYTES, end - position)
+      const wanted = Math.min(SENT_BYTES, end - position)
       const piece = await readExactly(file, position, wanted)
       position += wanted
       yield piece

@@ -6,9 +6,24 @@ const INTERVAL_MS = 500
 const LATE_MS = 500
 const ON_TIME_MS = 100
 
+/** `plugins` and `store`: they do not keep up. `space`: on the volume of the store. */
+export type Lack = 'memory' | 'time' | 'plugins' | 'store' | 'space'
+
 /** The port: what there is too little of; null when there is enough. */
 export interface Load {
-  overload(): 'memory' | 'time' | null
+  overload(): Lack | null
+}
+
+/** Several as one: what the first of them lacks that lacks anything. */
+export function joinedLoad(loads: readonly Load[]): Load {
+  const overload = (): Lack | null => {
+    for (const load of loads) {
+      const lacks = load.overload()
+      if (lacks !== null) return lacks
+    }
+    return null
+  }
+  return { overload }
 }
 
 export interface ProcessLoadOptions {
@@ -40,7 +55,7 @@ export class ProcessLoad implements Load {
     if (this.#timer !== null) clearInterval(this.#timer)
   }
 
-  overload(): 'memory' | 'time' | null {
+  overload(): Lack | null {
     if (this.#isFull) return 'memory'
     return this.#isLate ? 'time' : null
   }

@@ -10,8 +10,15 @@ import { MailTransaction } from './mail-transaction.ts'
 import { networkFull } from './network-refusal.ts'
 import { overloaded } from './overload.ts'
 import { type Parameter, type PathArgument, parsePathArgument } from './path-argument.ts'
-import { refuse, refuseFor } from './refusal.ts'
+import { type CoreRefusal, refuse, refuseFor } from './refusal.ts'
 
+const NO_ROOM: CoreRefusal = {
+  hook: 'mail',
+  code: 452,
+  status: '4.3.1',
+  text: 'No room for mail, try again later',
+  reason: 'STORE_SHORT',
+}
 const OK = say(reply(250, '2.1.0', 'Sender accepted'))
 
 export function mail(client: ClientSession, argument: string): ReplyStep | Promise<ReplyStep> {
@@ -52,13 +59,12 @@ function unavailable(client: ClientSession): ReplyStep | null {
     const reason = 'MESSAGES_PER_SESSION'
     return refuse(client, { hook: 'mail', code: 421, status: '4.7.0', text, reason, facts, closes: true })
   }
+  // Before a lack of room becomes an overload, so that a client hears which it is and need not go.
+  if (service.parts.freeSpace.isShort()) return refuse(client, NO_ROOM)
   const busy = overloaded(client, 'mail')
   if (busy !== null) return busy
   const full = (['messages', 'bytes'] as const).find((kind) => client.network.isFull(kind))
-  if (full !== undefined) return networkFull(client, 'mail', full)
-  if (!service.parts.freeSpace.isShort()) return null
-  const text = 'No room for mail, try again later'
-  return refuse(client, { hook: 'mail', code: 452, status: '4.3.1', text, reason: 'STORE_SHORT' })
+  return full === undefined ? null : networkFull(client, 'mail', full)
 }
 
 /** RFC 1870 §6.1: what is announced to be too large need not be sent first. */

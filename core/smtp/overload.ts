@@ -4,7 +4,7 @@ import type { ClientSession } from './client-session.ts'
 import type { ReplyStep } from './dialogue-port.ts'
 import { refuse } from './refusal.ts'
 
-/** Sends the client away while there is too little memory or time; null when there is enough. */
+/** Sends the client away while there is too little of anything; null when there is enough. */
 export function overloaded(client: ClientSession, hook: HookName): ReplyStep | null {
   const lacks = client.service.parts.load?.overload() ?? null
   if (lacks === null) return null

@@ -43,8 +43,8 @@ export interface FreeSpace {
 }
 
 /**
- * Reads octets `index * chunkBytes` up to `(index + 1) * chunkBytes` of a content, at most 64 KB; undefined or none
- * behind its end.
+ * Reads octets `index * chunkBytes` up to `(index + 1) * chunkBytes` of a content, at most 256 KiB; undefined or
+ * none behind its end.
  */
 export type ReadChunk = (
   content: Content,

@@ -6,6 +6,8 @@ import type { ReadChunk } from './ports.ts'
 
 /** No header of a message that is meant to be read is longer, and parsing one takes a few milliseconds. */
 export const MAX_HEADER_BYTES = 262_144
+/** Of a file, read at once: four pieces of a body. */
+const BLOCK_BYTES = 4 * BODY_CHUNK_BYTES
 
 export class ReceivedMessage implements MessageReader {
   readonly content: Content
@@ -14,6 +16,8 @@ export class ReceivedMessage implements MessageReader {
   readonly header: Uint8Array
   readonly #readChunk: ReadChunk
   #fields: readonly HeaderField[] | null = null
+  /** Read last: whoever reads a body wants several pieces of it, and opening a file for each costs more than reading. */
+  #latest: { readonly index: number; readonly block: Promise<Uint8Array> } | null = null
 
   private constructor(content: Content, header: Uint8Array, readChunk: ReadChunk) {
     this.content = content
@@ -41,15 +45,30 @@ export class ReceivedMessage implements MessageReader {
     if (start >= this.sizeBytes) return undefined
     const { content } = this
     if (content.kind === 'inline') return content.bytes.subarray(start, start + BODY_CHUNK_BYTES)
-    // The body does not start where a piece of the file does: what is asked for lies in two of them.
-    const first = Math.floor(start / BODY_CHUNK_BYTES)
-    const within = start % BODY_CHUNK_BYTES
-    const pieces = [await this.#piece(first), within > 0 ? await this.#piece(first + 1) : NOTHING]
-    return Buffer.concat(pieces).subarray(within, within + BODY_CHUNK_BYTES)
+    const block = Math.floor(start / BLOCK_BYTES)
+    const within = start % BLOCK_BYTES
+    const wanted = Math.min(BODY_CHUNK_BYTES, this.sizeBytes - start)
+    const piece = (await this.#block(block)).subarray(within, within + wanted)
+    if (piece.byteLength === wanted) return piece
+    const rest = await this.#block(block + 1)
+    return Buffer.concat([piece, rest.subarray(0, wanted - piece.byteLength)])
   }
 
-  async #piece(index: number): Promise<Uint8Array> {
-    return (await this.#readChunk(this.content, index, BODY_CHUNK_BYTES)) ?? NOTHING
+  #block(index: number): Promise<Uint8Array> {
+    if (this.#latest?.index === index) return this.#latest.block
+    const block = this.#read(index)
+    this.#latest = { index, block }
+    return block
+  }
+
+  async #read(index: number): Promise<Uint8Array> {
+    try {
+      return (await this.#readChunk(this.content, index, BLOCK_BYTES)) ?? NOTHING
+    } catch (error) {
+      // The next one who asks tries again.
+      this.#latest = null
+      throw error
+    }
   }
 }
 

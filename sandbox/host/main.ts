@@ -6,13 +6,7 @@ import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { Socket } from 'node:net'
 import { type Frame, FrameBatch, FrameReader } from '../protocol/frames.ts'
-import {
-  type EffectResult,
-  type LoadRequest,
-  type PrepareRequest,
-  TO_HOST,
-  TO_WORKER,
-} from '../protocol/messages.ts'
+import { type LoadRequest, type PrepareRequest, TO_HOST, TO_WORKER } from '../protocol/messages.ts'
 import { Chains } from './chain.ts'
 import { IsolateFault, prepareIsolates } from './engine.ts'
 import type { Route } from './turn-queue.ts'
@@ -111,9 +105,16 @@ function routeOf(hook: string, plugins: string): Route {
   return route
 }
 
+/** `[effect,plugin,ok]` or `[effect,plugin,ok,value]`. The value stays text: it is parsed in the isolate, and may be long. */
 function settle(call: number, payload: string): void {
-  const [effect, plugin, ok, value] = JSON.parse(payload) as EffectResult
-  chains.settle(call, plugin, { effect, ok, json: JSON.stringify(value) ?? '' })
+  const first = payload.indexOf(',')
+  const second = payload.indexOf(',', first + 1)
+  const third = payload.indexOf(',', second + 1)
+  const end = payload.length - 1
+  const effect = Number(payload.slice(1, first))
+  const plugin = Number(payload.slice(first + 1, second))
+  const ok = payload.slice(second + 1, third < 0 ? end : third) === 'true'
+  chains.settle(call, plugin, { effect, ok, json: third < 0 ? '' : payload.slice(third + 1, end) })
 }
 
 function prepare(payload: string): void {

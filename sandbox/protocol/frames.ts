@@ -18,6 +18,8 @@ const HEAD_BYTES = 5
 
 /** Batches are written here first and copied, so that nobody allocates for the worst case. */
 const SCRATCH_BYTES = 256 * 1024
+/** From so many characters on a payload is measured. */
+const COUNTED_CHARS = 8_192
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 
 /** Collects frames and hands them over as one buffer. */
@@ -31,8 +33,9 @@ export class FrameBatch {
 
   add(type: number, id: number, payload: string): void {
     this.#frames.push({ type, id, payload })
-    // Room for the worst case of UTF-8, so that one pass writes everything.
-    this.#bytes += LENGTH_BYTES + HEAD_BYTES + payload.length * 3
+    // Room for the worst case of UTF-8, so that one pass writes everything; of what is long the room it needs.
+    const room = payload.length < COUNTED_CHARS ? payload.length * 3 : Buffer.byteLength(payload)
+    this.#bytes += LENGTH_BYTES + HEAD_BYTES + room
   }
 
   /** The bytes of every frame added since the last call. */

@@ -16,7 +16,7 @@ export const TO_HOST = {
    * - JSON of the header fields, or nothing.
    */
   ask: 2,
-  /** id: call. Payload: JSON EffectResult. */
+  /** id: call. Payload: JSON `[effect,plugin,ok,value]` without white space; no value, no fourth member. */
   result: 3,
   /** id: call. The call is over for the worker; an answer would be ignored. */
   cancel: 4,
@@ -87,9 +87,3 @@ export type QuietReport = readonly [readonly number[], readonly PluginReportTupl
 
 /** `[effect, plugin, method, arguments]` */
 export type EffectRequest = readonly [number, number, string, readonly unknown[]]
-
-/** `[effect, plugin, ok, value or reason]`; no fourth entry: no value */
-export type EffectResult = readonly [number, number, boolean, unknown?]
-
-/** `[plugin, level, text, fields]` */
-export type LogLine = readonly [number, string, string, unknown]

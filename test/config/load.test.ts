@@ -66,6 +66,10 @@ test('an empty file gives every default', () => {
       errorsPerSession: 20,
       tarpitMs: 1_000,
       memoryBytes: 2_147_483_648,
+      pluginCalls: 800,
+      pluginAbsenceMs: 3_000,
+      storeCalls: 10_000,
+      storeDelayMs: 5_000,
       network: {
         connections: 1_000,
         messages: 2_000,
@@ -136,6 +140,10 @@ test('limits: off lifts the limits on numbers and keeps those on memory and time
     errorsPerSession: Number.POSITIVE_INFINITY,
     tarpitMs: 0,
     memoryBytes: 2_147_483_648,
+    pluginCalls: Number.POSITIVE_INFINITY,
+    pluginAbsenceMs: 3_000,
+    storeCalls: Number.POSITIVE_INFINITY,
+    storeDelayMs: 5_000,
     network: null,
     idleMs: 300_000,
   })

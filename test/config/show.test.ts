@@ -67,6 +67,10 @@ limits:
   errorsPerSession: 20
   tarpit: 1s
   memory: 2GiB
+  pluginCalls: 800
+  pluginAbsence: 3s
+  storeCalls: 10000
+  storeDelay: 5s
   network:
     connections: 1000
     messages: 2000

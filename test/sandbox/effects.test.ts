@@ -126,3 +126,13 @@ test('a plugin uses so many tools in a second', async () => {
   clock.ms = 1_000
   assert.equal(typeof (await use(callOf([1, 2]), 'hash.sha256', ['x']).settled), 'string')
 })
+
+test('pieces of a body are bounded by its size, not by the second: a fast machine defers no mail', async () => {
+  const { use, refusals } = stage()
+  for (let i = 0; i < 2_100; i++) await use(callOf([1, 2]), 'body.chunk', [0]).settled
+  assert.equal(typeof (await use(callOf([1, 2]), 'hash.sha256', ['x']).settled), 'string')
+  assert.deepEqual(refusals(), {})
+  const asked = callOf([1, 2])
+  for (let i = 0; i < 65; i++) await use(asked, 'body.chunk', [0]).settled
+  assert.deepEqual(refusals(), { 'one effects.in-call': 1 })
+})

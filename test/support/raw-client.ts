@@ -82,6 +82,19 @@ export class RawClient implements Disposable {
     else this.#socket.write(octets)
   }
 
+  /** Sends octets no faster than they are taken. @throws when the server closes meanwhile */
+  async flow(octets: Uint8Array): Promise<void> {
+    if (this.#socket.write(octets)) return
+    await new Promise<void>((resolve, reject) => {
+      const closed = (): void => reject(new Error(`closed; heard ${JSON.stringify(this.#heard)}`))
+      this.#socket.once('close', closed)
+      this.#socket.once('drain', () => {
+        this.#socket.off('close', closed)
+        resolve()
+      })
+    })
+  }
+
   /** Sends a command line. */
   say(line: string): void {
     this.raw(`${line}\r\n`)

@@ -60,3 +60,21 @@ test('a volume that cannot be measured counts as having room', async () => {
   await tick()
   assert.equal(space.isShort(), false)
 })
+
+test('less than half of the reserve is scarce', async () => {
+  let nowMs = 0
+  let free = 0
+  const measure = async () => ({ bavail: free, bsize: 4096 })
+  const space = new FreeSpace({ directory: tmpdir(), reserveBytes: 40_960, monotonic: () => nowMs, measure })
+  for (const [blocks, isScarce] of [
+    [4, true],
+    [5, false],
+    [10, false],
+  ] as const) {
+    free = blocks
+    nowMs += 1000
+    space.isScarce()
+    await tick()
+    assert.equal(space.isScarce(), isScarce, `${blocks} blocks`)
+  }
+})

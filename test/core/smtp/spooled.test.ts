@@ -83,3 +83,34 @@ test('of what was refused, discarded, malformed, too large or broken off no file
     assert.equal(server.stored.length, 1)
   })
 })
+
+test('pieces of a large body may be asked for in any order, and each is what stands there', async () => {
+  const asked = [7, 0, 3, 4, 3, 1, 6, 5, 2, 7]
+  const pieces: [number, string][] = []
+  const reads: TestPlugin = {
+    name: 'reads',
+    hooks: {
+      data: async (_event, message) => {
+        for (const index of asked) {
+          const piece = await message.bodyChunk(index)
+          pieces.push([index, Buffer.from(piece ?? []).toString('latin1')])
+        }
+        // At once, too.
+        const all = await Promise.all(asked.map((index) => message.bodyChunk(index)))
+        for (const [at, piece] of all.entries())
+          pieces.push([asked[at] as number, Buffer.from(piece ?? []).toString('latin1')])
+        return pass()
+      },
+    },
+  }
+  const lines = Array.from({ length: 50_000 }, (_, number) => `${number}\r\n`).join('')
+  const text = `Subject: big\r\n\r\n${lines}${lines}`.slice(0, 490_000)
+  await withSpool([reads], async (server) => {
+    const client = await server.greeted()
+    assert.match(await client.send('a@client.example', ['user@example.test'], text), /^250 /)
+    const body = `${text}\r\n`.slice(text.indexOf('\r\n\r\n') + 4)
+    assert.equal(pieces.length, 2 * asked.length)
+    for (const [index, piece] of pieces)
+      assert.equal(piece, body.slice(index * 65_536, (index + 1) * 65_536), `piece ${index}`)
+  })
+})

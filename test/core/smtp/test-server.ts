@@ -79,6 +79,8 @@ export class TestServer {
   readonly lines: LogLine[] = []
   readonly records: DecisionRecords
   readonly smtp: SmtpServer
+  /** What the server is made of, for conversations without a socket. */
+  readonly parts: SmtpParts
   /** What the store does with the next message instead of storing it. */
   failStore: (() => Promise<never>) | null = null
   isShort = false
@@ -110,6 +112,7 @@ export class TestServer {
       log: memoryLog(this.lines),
       ...options.parts,
     }
+    this.parts = parts
     this.smtp = new SmtpServer(parts)
     this.#net = createServer()
     this.smtp.attach(this.#net, options.listener ?? { role: 'mx', address: '127.0.0.1:25', tls: 'off' })
@@ -121,10 +124,14 @@ export class TestServer {
     return server
   }
 
-  connect(): Promise<RawClient> {
+  get port(): number {
     const address = this.#net.address()
     if (address === null || typeof address === 'string') throw new Error('the server does not listen')
-    return RawClient.connect({ port: address.port }).then((client) => {
+    return address.port
+  }
+
+  connect(): Promise<RawClient> {
+    return RawClient.connect({ port: this.port }).then((client) => {
       this.#clients.push(client)
       return client
     })
