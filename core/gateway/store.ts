@@ -4,6 +4,7 @@ import type { Log } from '../observe/log.ts'
 import { unopenedStore } from '../process/unopened-store.ts'
 import { type Keeper, startKeeper } from '../queue/keeper.ts'
 import { connectKeeper } from '../queue/keeper-socket.ts'
+import { logSetAside } from '../queue/local-set-aside.ts'
 import { createSpool, type Spool } from '../queue/spool.ts'
 
 const KEEPER_ENTRY = new URL('../process/keeper-thread.ts', import.meta.url)
@@ -40,7 +41,12 @@ export async function openStore(
 /** Whoever held leases or wrote files is gone: its work is due at once, and what it left in the spool is removed. */
 async function openAlone(directory: string, { log }: StoreOptions): Promise<OpenedStore> {
   const onDeath = (fault: Error): void => endWith(fault, log)
-  const keeper = await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath })
+  const keeper = await startKeeper({
+    entry: KEEPER_ENTRY,
+    directory,
+    onDeath,
+    onSetAside: (news) => logSetAside(news, log),
+  })
   const spool = await createSpool(directory)
   const removed = await spool.sweep((ids) => keeper.queue.stored(ids))
   if (removed > 0) log.info('spool-swept', { removed })

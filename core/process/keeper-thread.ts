@@ -15,7 +15,7 @@ if (parentPort !== null) start(parentPort, workerData as KeeperSettings)
 function start(port: MessagePort, { directory }: KeeperSettings): void {
   let service: KeeperService
   try {
-    service = new KeeperService(directory, Date.now())
+    service = new KeeperService(directory, Date.now(), (news) => say(port, { kind: 'set-aside', news }))
   } catch (error) {
     const { code, message } = storeFault(error)
     say(port, { kind: 'refused', code, message })

@@ -7,6 +7,7 @@ import type { Content, StoredContent } from '../mail/message.ts'
 import type { TallyKey } from '../state/tallies.ts'
 import type { Amounts } from '../state/usage.ts'
 import type { CommandStep, Cursor, QueueCommand } from './local-listing.ts'
+import type { SetAside } from './local-set-aside.ts'
 import type {
   ClaimRequest,
   Delivery,
@@ -58,6 +59,8 @@ export interface QueueOperations {
   }
   readonly counts: { arguments: object; answer: QueueCounts }
   readonly stored: { arguments: { messages: readonly string[] }; answer: readonly string[] }
+  readonly begin: { arguments: { lease: LeaseKey }; answer: boolean }
+  readonly 'set-aside': { arguments: { message: string; reason: string }; answer: number }
 }
 
 /** Every operation of the state. A missing value travels as null. */
@@ -125,6 +128,7 @@ export type FromKeeper =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly code: StoreFault['code']; readonly message: string }
   | { readonly kind: 'answers'; readonly batch: Batch }
+  | { readonly kind: 'set-aside'; readonly news: SetAside }
 
 /** What a keeper needs to start. */
 export interface KeeperSettings {

@@ -88,6 +88,14 @@ export class KeeperQueueStore implements QueueStore {
     return this.#command({ kind: 'drop' }, filter)
   }
 
+  begin(delivery: Delivery): Promise<boolean> {
+    return this.#call({ name: 'begin', arguments: { lease: keyOf(delivery) } })
+  }
+
+  setAside(message: string, reason: string): Promise<number> {
+    return this.#call({ name: 'set-aside', arguments: { message, reason } })
+  }
+
   counts(): Promise<QueueCounts> {
     return this.#call({ name: 'counts', arguments: {} })
   }

@@ -21,6 +21,7 @@ import type {
 import { packContent, unpackContent } from './keeper-protocol.ts'
 import type { CommandStep } from './local-listing.ts'
 import { QUEUE_MIGRATIONS } from './local-schema.ts'
+import type { SetAside } from './local-set-aside.ts'
 import { LocalStore } from './local-store.ts'
 import type { NewMessage } from './queue-store.ts'
 import { SharedCounts } from './shared-counts.ts'
@@ -69,8 +70,11 @@ export class KeeperService {
   readonly #state: GroupCommit<StateCall | { readonly name: 'purge'; readonly now: number }>
   readonly #shared = new SharedCounts()
 
-  /** @throws StoreFault when a database cannot be opened or is newer than this release */
-  constructor(directory: string, now: number) {
+  /**
+   * @param onSetAside told what the store put on hold by itself
+   * @throws StoreFault when a database cannot be opened or is newer than this release
+   */
+  constructor(directory: string, now: number, onSetAside: (news: SetAside) => void = () => {}) {
     this.#queueDatabase = openDatabase(join(directory, QUEUE_FILE), {
       durability: 'full',
       migrations: QUEUE_MIGRATIONS,
@@ -86,7 +90,11 @@ export class KeeperService {
     this.#queue = new GroupCommit(this.#queueDatabase, {
       apply: ({ call, parts }) => applyToQueue(store, call, parts),
       beforeCommit: () => store.beforeCommit(),
-      committed: () => removeFiles(store.committed()),
+      committed: () => {
+        const { unneeded, setAside } = store.committed()
+        removeFiles(unneeded)
+        for (const news of setAside) onSetAside(news)
+      },
       rolledBack: () => store.rolledBack(),
     })
     this.#state = new GroupCommit(this.#stateDatabase, {
@@ -232,9 +240,13 @@ function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayB
       return store.listing.step(command, filter, cursor, limit)
     }
     case 'counts':
-      return store.listing.counts(store.claims.damaged)
+      return store.listing.counts(store.setAsideCounts)
     case 'stored':
       return store.stored(call.arguments.messages)
+    case 'begin':
+      return store.claims.begin(call.arguments.lease)
+    case 'set-aside':
+      return store.setAside(call.arguments.message, call.arguments.reason)
   }
 }
 

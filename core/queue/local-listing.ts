@@ -76,7 +76,7 @@ export class LocalListing {
     this.#messages = messages
     this.#makeDue = database.prepare(`UPDATE recipient SET state = 'due', due_at = ?, ready_at = ? ${THIS}`)
     this.#release = database.prepare(
-      `UPDATE recipient SET state = 'due', due_at = ?, ready_at = ?, released = 1 ${THIS}`,
+      `UPDATE recipient SET state = 'due', due_at = ?, ready_at = ?, released = 1, reclaims = 0, begun = 0 ${THIS}`,
     )
     this.#hold = database.prepare(`UPDATE recipient SET state = 'held', detail = ? ${THIS}`)
     this.#renewLife = database.prepare('UPDATE message SET expires_at = ? WHERE number = ?')
@@ -100,9 +100,9 @@ export class LocalListing {
     return { changed: rows.length, next }
   }
 
-  counts(damaged: number): QueueCounts {
+  counts(setAside: Pick<QueueCounts, 'damaged' | 'poisoned'>): QueueCounts {
     const next = this.#nextReady.get()?.['next'] ?? null
-    return { ...this.#tally.totals, damaged, nextDueAt: next === null ? null : Number(next) }
+    return { ...this.#tally.totals, ...setAside, nextDueAt: next === null ? null : Number(next) }
   }
 
   #matching({ sql, values }: Condition, { message, position }: Cursor, limit: number): Match[] {

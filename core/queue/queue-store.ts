@@ -59,6 +59,8 @@ export interface Delivery extends LeaseKey {
   readonly sizeBytes: number
   readonly origin: Origin
   readonly dsn: DsnEnvelope
+  /** A lease of it ended without an outcome before: `begin` is called before an attempt. Left out: none did. */
+  readonly isSuspect?: boolean
 }
 
 export interface OwedRecipient {
@@ -159,8 +161,10 @@ export interface QueueCounts {
   readonly leased: number
   /** Octets of the messages as they will be sent. */
   readonly bytes: number
-  /** Recipients put on hold since the start because their message could not be read. */
+  /** Recipients put on hold since the start because what is stored of them cannot be read or is not what was stored. */
   readonly damaged: number
+  /** Recipients put on hold since the start because whoever attempted them ended, again and again. */
+  readonly poisoned: number
   /** Earliest moment something can be claimed: it is due, or its lease is over. Null when nothing is owed. */
   readonly nextDueAt: number | null
 }
@@ -183,16 +187,25 @@ export interface QueueStore {
    */
   add(message: NewMessage, lease: Lease | null): Promise<readonly Delivery[]>
   /**
-   * Claims due deliveries, the longest due first. A delivery whose message cannot be read is put on hold and counted
-   * instead, so that it does not stop the others.
+   * Claims due deliveries, the longest due first. What cannot be read or is not what was stored is put on hold and
+   * counted instead, so that it does not stop the others; so is what was reclaimed too often.
    */
   claim(request: ClaimRequest): Promise<readonly Delivery[]>
   /**
    * Content of a message that is still owed.
    *
-   * @throws StoreFault `unavailable` also when there is no such message
+   * @throws StoreFault `damaged` when it is not what was stored, `unavailable` also when there is no such message
    */
   content(message: string): Promise<StoredContent>
+  /**
+   * An attempt of suspect work is about to begin: should its owner end before the outcome is settled, that counts, and
+   * with the fifth time the recipients are held.
+   *
+   * @returns false when the lease was lost
+   */
+  begin(delivery: Delivery): Promise<boolean>
+  /** Holds whoever is still due of a message that turned out to be damaged, under a lease or not. Returns how many. */
+  setAside(message: string, reason: string): Promise<number>
   /** Extends leases; returns the deliveries that were lost to another claim meanwhile. */
   renew(deliveries: readonly Delivery[], until: number): Promise<readonly Delivery[]>
   /**

@@ -1,6 +1,7 @@
 /** What every queue store must do, whatever it is built on. */
 import { suite } from 'node:test'
 import { claimingConformance } from './queue-store/claiming.ts'
+import { fencingConformance } from './queue-store/fencing.ts'
 import type { OpenStore } from './queue-store/fixture.ts'
 import { operatingConformance } from './queue-store/operating.ts'
 import { settlingConformance } from './queue-store/settling.ts'
@@ -11,6 +12,7 @@ export function queueStoreConformance(name: string, open: OpenStore): void {
     storingConformance(open)
     claimingConformance(open)
     settlingConformance(open)
+    fencingConformance(open)
     operatingConformance(open)
   })
 }

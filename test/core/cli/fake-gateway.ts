@@ -76,6 +76,7 @@ export const STATUS: Status = {
       leased: 0,
       bytes: 76_000,
       damaged: 0,
+      poisoned: 0,
       nextDueAt: Date.UTC(2026, 10, 24),
     },
     counters: { sessions: 9, accepted: 7, refused: 2, delivered: 5, deferred: 1, held: 1, bounced: 0 },
