@@ -21,7 +21,7 @@ function start(port: MessagePort, { directory }: KeeperSettings): void {
     say(port, { kind: 'refused', code, message })
     return
   }
-  const stopUpkeep = startUpkeep(service, directory)
+  const stopUpkeep = startUpkeep(service, directory, (damage) => say(port, { kind: 'damage', damage }))
   const peer: Peer = { owner: 'worker', answer: (batch) => say(port, { kind: 'answers', batch }) }
   const onMessage = (first: ToKeeper): void => {
     const { batches, isClosing } = drain(port, first)

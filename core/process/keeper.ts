@@ -10,7 +10,7 @@ import { createLog } from '../observe/json-log.ts'
 import type { Log, LogLevel } from '../observe/log.ts'
 import { KeeperServer } from '../queue/keeper-server.ts'
 import { KeeperService } from '../queue/keeper-service.ts'
-import { startUpkeep } from '../queue/keeper-upkeep.ts'
+import { logDamage, startUpkeep } from '../queue/keeper-upkeep.ts'
 import { logSetAside } from '../queue/local-set-aside.ts'
 import { createSpool } from '../queue/spool.ts'
 import { storeFault } from '../state/store-fault.ts'
@@ -69,7 +69,7 @@ async function open(store: string, keeperLog: Log): Promise<Opened> {
   const socketPath = await placeForSocket(store)
   await server.listen(socketPath)
   await chmod(socketPath, 0o600)
-  const stopUpkeep = startUpkeep(service, store)
+  const stopUpkeep = startUpkeep(service, store, (damage) => logDamage(damage, keeperLog))
   const stop = async (): Promise<void> => {
     await stopUpkeep()
     // The last connection to close makes the last checkpoint.

@@ -6,6 +6,7 @@
 import type { Content, StoredContent } from '../mail/message.ts'
 import type { TallyKey } from '../state/tallies.ts'
 import type { Amounts } from '../state/usage.ts'
+import type { DatabaseDamage } from './keeper-upkeep.ts'
 import type { CommandStep, Cursor, QueueCommand } from './local-listing.ts'
 import type { SetAside } from './local-set-aside.ts'
 import type {
@@ -129,6 +130,7 @@ export type FromKeeper =
   | { readonly kind: 'refused'; readonly code: StoreFault['code']; readonly message: string }
   | { readonly kind: 'answers'; readonly batch: Batch }
   | { readonly kind: 'set-aside'; readonly news: SetAside }
+  | { readonly kind: 'damage'; readonly damage: DatabaseDamage }
 
 /** What a keeper needs to start. */
 export interface KeeperSettings {

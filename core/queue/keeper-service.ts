@@ -8,6 +8,7 @@ import { LocalState, STATE_MIGRATIONS } from '../state/local-state.ts'
 import { storeFault } from '../state/store-fault.ts'
 import type { Result } from './group-commit.ts'
 import { GroupCommit } from './group-commit.ts'
+import { QUEUE_FILE, STATE_FILE } from './keeper-files.ts'
 import type {
   Answer,
   Batch,
@@ -24,11 +25,9 @@ import { QUEUE_MIGRATIONS } from './local-schema.ts'
 import type { SetAside } from './local-set-aside.ts'
 import { LocalStore } from './local-store.ts'
 import type { NewMessage } from './queue-store.ts'
+import { requireSoundLog } from './salvage.ts'
 import { SharedCounts } from './shared-counts.ts'
 import { SPOOL_FOLDER } from './spool.ts'
-
-export const QUEUE_FILE = 'queue.db'
-export const STATE_FILE = 'state.db'
 
 /** Calls are taken up to this many octets at a time, so that no transaction grows without bound. */
 export const TRANSACTION_BYTES = 32 * 1024 * 1024
@@ -36,6 +35,14 @@ export const TRANSACTION_BYTES = 32 * 1024 * 1024
 const PURGE_LIMIT = 500
 /** Answers are cut into batches of about so many octets beside their text. */
 const ANSWER_BYTES = 8 * 1024 * 1024
+
+/** What a power cut leaves, or damage of what was written last: there is no telling. */
+const UNFINISHED: SetAside = Object.freeze({
+  kind: 'damaged',
+  message: '',
+  recipients: 0,
+  reason: `the last transaction in the log of ${QUEUE_FILE} is not whole and left out`,
+})
 
 /** Whoever calls and is answered. */
 export interface Peer {
@@ -75,6 +82,7 @@ export class KeeperService {
    * @throws StoreFault when a database cannot be opened or is newer than this release
    */
   constructor(directory: string, now: number, onSetAside: (news: SetAside) => void = () => {}) {
+    if (requireSoundLog(join(directory, QUEUE_FILE)) === 'tail') onSetAside(UNFINISHED)
     this.#queueDatabase = openDatabase(join(directory, QUEUE_FILE), {
       durability: 'full',
       migrations: QUEUE_MIGRATIONS,

@@ -11,6 +11,7 @@ import { KeeperClient } from './keeper-client.ts'
 import type { FromKeeper, KeeperSettings, ToKeeper } from './keeper-protocol.ts'
 import { KeeperQueueStore } from './keeper-queue-store.ts'
 import { KeeperStateStore } from './keeper-state-store.ts'
+import type { DatabaseDamage } from './keeper-upkeep.ts'
 import type { SetAside } from './local-set-aside.ts'
 import type { QueueStore } from './queue-store.ts'
 import { StoreFault } from './queue-store.ts'
@@ -22,6 +23,8 @@ export interface KeeperOptions extends KeeperSettings {
   readonly onDeath: (fault: StoreFault) => void
   /** Told what the store put on hold by itself. */
   readonly onSetAside?: (news: SetAside) => void
+  /** Told what is wrong with a database. */
+  readonly onDamage?: (damage: DatabaseDamage) => void
 }
 
 export interface Keeper {
@@ -42,7 +45,13 @@ export interface Keeper {
  *
  * @throws StoreFault when the databases cannot be opened, or a newer release wrote them
  */
-export function startKeeper({ entry, directory, onDeath, onSetAside }: KeeperOptions): Promise<Keeper> {
+export function startKeeper({
+  entry,
+  directory,
+  onDeath,
+  onSetAside,
+  onDamage,
+}: KeeperOptions): Promise<Keeper> {
   const thread = new Worker(entry, { name: 'keeper', workerData: { directory } satisfies KeeperSettings })
   const client = new KeeperClient({
     isFull: false,
@@ -71,6 +80,7 @@ export function startKeeper({ entry, directory, onDeath, onSetAside }: KeeperOpt
     client.received(message)
     if (message.kind === 'refused') die(new StoreFault(message.code, message.message))
     if (message.kind === 'set-aside') onSetAside?.(message.news)
+    if (message.kind === 'damage') onDamage?.(message.damage)
     if (message.kind !== 'ready') return
     phase = 'running'
     resolve({

@@ -25,7 +25,9 @@ export function storeFault(error: unknown): StoreFault {
   const { code, errcode, message } = error as { code?: unknown; errcode?: unknown; message?: unknown }
   const isFull = errcode === SQLITE_FULL || code === 'ENOSPC' || code === 'EDQUOT'
   // The lower octet is the kind of the error, what is above tells more of it.
-  const isDamaged = typeof errcode === 'number' && DAMAGES.has(errcode & 0xff)
+  const isBroken = typeof errcode === 'number' && DAMAGES.has(errcode & 0xff)
+  // A number beyond those of JavaScript is none of ours.
+  const isDamaged = isBroken || code === 'ERR_OUT_OF_RANGE'
   return new StoreFault(isFull ? 'full' : isDamaged ? 'damaged' : 'unavailable', String(message ?? error), {
     cause: error,
   })

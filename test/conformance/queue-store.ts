@@ -1,7 +1,7 @@
 /** What every queue store must do, whatever it is built on. */
 import { suite } from 'node:test'
 import { claimingConformance } from './queue-store/claiming.ts'
-import { fencingConformance } from './queue-store/fencing.ts'
+import { fencingConformance, poisonConformance, settingAsideConformance } from './queue-store/fencing.ts'
 import type { OpenStore } from './queue-store/fixture.ts'
 import { operatingConformance } from './queue-store/operating.ts'
 import { settlingConformance } from './queue-store/settling.ts'
@@ -13,6 +13,8 @@ export function queueStoreConformance(name: string, open: OpenStore): void {
     claimingConformance(open)
     settlingConformance(open)
     fencingConformance(open)
+    poisonConformance(open)
+    settingAsideConformance(open)
     operatingConformance(open)
   })
 }

@@ -36,7 +36,9 @@ export function fencingConformance(open: OpenStore): void {
     assert.equal(await store.settle(second, [delivered('rcpt@example.test')], []), true)
     assert.equal(await store.settle(second, [delivered('rcpt@example.test')], []), false, 'once')
   })
+}
 
+export function poisonConformance(open: OpenStore): void {
   test('what ends its owner in the fifth attempt is held and counted, with the reason', async (t) => {
     const { store } = await open(t)
     await store.add(newMessage(1, { recipients: [to('rcpt@example.test'), to('two@example.test')] }), null)
@@ -105,7 +107,9 @@ export function fencingConformance(open: OpenStore): void {
     await die()
     assert.match((await store.list({}, 1))[0]?.detail ?? '', /^poison: .*; before: 451 4\.3\.0 Later$/)
   })
+}
 
+export function settingAsideConformance(open: OpenStore): void {
   test('a message that turns out to be damaged is held for all it is still due to, leases too', async (t) => {
     const { store } = await open(t)
     const recipients = [
