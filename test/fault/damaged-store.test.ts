@@ -7,16 +7,18 @@ import { createHash } from 'node:crypto'
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { StoredContent } from '../../core/mail/message.ts'
 import { databaseDamage } from '../../core/queue/database-damage.ts'
-import { startKeeper } from '../../core/queue/keeper.ts'
 import { QUEUE_FILE } from '../../core/queue/keeper-files.ts'
-import type { Delivery, QueueStore } from '../../core/queue/queue-store.ts'
+import type { Answer, QueueCall } from '../../core/queue/keeper-protocol.ts'
+import { KeeperService, type Peer } from '../../core/queue/keeper-service.ts'
+import type { Delivery, QueueEntry } from '../../core/queue/queue-store.ts'
 import { salvage } from '../../core/queue/salvage.ts'
 import { createSpool } from '../../core/queue/spool.ts'
 import { readContent } from '../../core/queue/stored-content.ts'
-import { storeFault } from '../../core/state/store-fault.ts'
+import { StoreFault, storeFault } from '../../core/state/store-fault.ts'
 import { claimAt, DAY, HEAD, messageId, NOW, newMessage, to } from '../conformance/queue-store/fixture.ts'
-import { KEEPER_ENTRY, openKeeper, temporaryDirectory } from '../core/queue/store-under-test.ts'
+import { openKeeper, temporaryDirectory } from '../core/queue/store-under-test.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
 const SEED = Number(process.env['POSTERN_SEED'] ?? 2_026)
@@ -186,55 +188,66 @@ async function deliverAll(
     reports.push(message)
     isDamaged = true
   }
+  let service: KeeperService | null = null
   try {
-    const keeper = await startKeeper({
-      directory,
-      entry: KEEPER_ENTRY,
-      onDeath: (fault) => damaged(fault),
-      onSetAside: ({ reason }) => reports.push(reason),
-    })
-    try {
-      await drain(keeper.queue, delivered)
-      for (const { message, address } of await keeper.queue.list({}, 1000))
-        queued.add(`${message} ${address}`)
-      const findings = databaseDamage(join(directory, QUEUE_FILE), 'thorough')
-      reports.push(...findings)
-      isDamaged = findings.length > 0
-    } catch (error) {
-      damaged(error)
-    }
-    await keeper.close()
+    service = new KeeperService(directory, NOW, ({ reason }) => reports.push(reason))
+    await drain(service, delivered)
+    const entries = service.ask({
+      name: 'list',
+      arguments: { filter: {}, limit: 1000 },
+    }) as readonly QueueEntry[]
+    for (const { message, address } of entries) queued.add(`${message} ${address}`)
+    const findings = databaseDamage(join(directory, QUEUE_FILE), 'thorough')
+    reports.push(...findings)
+    isDamaged = findings.length > 0
   } catch (error) {
     damaged(error)
+  } finally {
+    service?.close()
   }
   return { queued, reports, isDamaged }
 }
 
-async function drain(queue: QueueStore, delivered: Book): Promise<void> {
-  const now = NOW + DAY
+async function drain(service: KeeperService, delivered: Book): Promise<void> {
+  const request = claimAt(NOW + DAY, { limit: 1000 })
   for (;;) {
-    const deliveries = await queue.claim(claimAt(now, { limit: 100 }))
+    const deliveries = service.ask({ name: 'claim', arguments: request }) as readonly Delivery[]
     if (deliveries.length === 0) return
-    await Promise.all(deliveries.map((delivery) => deliver(queue, delivery, delivered)))
+    const settled: QueueCall[] = []
+    for (const delivery of deliveries) settled.push(await deliver(service, delivery, delivered))
+    for (const result of together(service, settled)) assert.ok(result === true || Number(result) > 0)
   }
 }
 
-async function deliver(queue: QueueStore, delivery: Delivery, delivered: Book): Promise<void> {
+/** What is to be written down of a delivery. */
+async function deliver(service: KeeperService, delivery: Delivery, delivered: Book): Promise<QueueCall> {
+  const { message, route, fence } = delivery
   const pieces: Uint8Array[] = []
   try {
-    for await (const piece of readContent(await queue.content(delivery.message))) pieces.push(piece)
+    const stored = service.ask({ name: 'content', arguments: { message } }) as StoredContent
+    for await (const piece of readContent(stored)) pieces.push(piece)
   } catch (error) {
-    const { code, message } = storeFault(error)
-    assert.equal(code, 'damaged', message)
-    await queue.setAside(delivery.message, `damaged: ${message}`)
-    return
+    const { code, message: reason } = storeFault(error)
+    assert.equal(code, 'damaged', reason)
+    return { name: 'set-aside', arguments: { message, reason } }
   }
   const sum = sumOf(pieces)
-  for (const { address } of delivery.recipients) delivered.add(`${delivery.message} ${address} ${sum}`)
+  for (const { address } of delivery.recipients) delivered.add(`${message} ${address} ${sum}`)
   const settlements = delivery.recipients.map(({ address }) => {
     return { address, result: 'delivered', detail: '250 ok' } as const
   })
-  assert.equal(await queue.settle(delivery, settlements, []), true)
+  return { name: 'settle', arguments: { lease: { message, route, fence }, settlements, notices: [] } }
+}
+
+/** In one transaction. @throws StoreFault the first one */
+function together(service: KeeperService, calls: readonly QueueCall[]): readonly unknown[] {
+  const answers: Answer[] = []
+  const peer: Peer = { owner: 'test', answer: ({ text }) => answers.push(...(JSON.parse(text) as Answer[])) }
+  service.run([{ peer, calls: calls.map((call, id) => ({ id, store: 'queue', call })), parts: [] }])
+  return answers.map((answer) => {
+    if ('fault' in answer) throw new StoreFault(answer.fault.code, answer.fault.message)
+    return answer.value
+  })
 }
 
 async function withName<T>(name: string, work: () => Promise<T>): Promise<T> {
