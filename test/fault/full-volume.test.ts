@@ -49,7 +49,7 @@ const skip = whyNot()
 
 for (const [name, options, bytes] of [
   ['space', 'size=16m', 400_000],
-  ['inodes', 'size=64m,nr_inodes=40', 400_000],
+  ['inodes', 'size=64m,nr_inodes=60', 400_000],
 ] as const)
   test(`no ${name} left: 452 for a while, and nothing lost`, { skip, timeout: 170_000 }, async (t) => {
     await using disk = await volume(options)
@@ -81,11 +81,11 @@ for (const [name, options, bytes] of [
         'no trouble of ours is worse',
       )
       isOpen = true
-      await until(
-        async () => (await gateway.control.queueList({}, 1)).length === 0,
-        'what was promised delivered',
-        60_000,
-      )
+      const isEmpty = async (): Promise<boolean> => (await gateway.control.queueList({}, 1)).length === 0
+      await until(isEmpty, 'what was promised delivered', 100_000).catch(async (error: unknown) => {
+        const entries = await gateway.control.queueList({}, 3)
+        throw new Error(JSON.stringify({ entries, log: gateway.logged().slice(-20) }), { cause: error })
+      })
       const arrived = new Set(
         sink.accepted.map(({ content }) => /^Subject: (.*)\r$/m.exec(content.toString('latin1'))?.[1]),
       )
