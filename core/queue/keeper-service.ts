@@ -203,7 +203,10 @@ function makesDue(call: QueueCall | undefined, result: Result | undefined): bool
   if (call.name === 'reclaim') return Number(result.value) > 0
   if (call.name !== 'command') return false
   const { kind } = call.arguments.command
-  return (kind === 'retry-now' || kind === 'unhold') && (result.value as CommandStep).changed > 0
+  return (
+    (kind === 'retry-now' || kind === 'unhold' || kind === 'bounce') &&
+    (result.value as CommandStep).changed > 0
+  )
 }
 
 /** Gives every peer its answers. */
@@ -251,6 +254,16 @@ function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayB
       return store.listing.counts(store.setAsideCounts)
     case 'stored':
       return store.stored(call.arguments.messages)
+    case 'ages': {
+      const { filter, cursor, limit, now } = call.arguments
+      return store.listing.ages(filter, cursor, limit, now)
+    }
+    case 'suspend':
+      return store.suspensions.suspend(call.arguments)
+    case 'resume':
+      return store.suspensions.resume(call.arguments.route)
+    case 'suspensions':
+      return store.suspensions.all()
     case 'begin':
       return store.claims.begin(call.arguments.lease)
     case 'set-aside':

@@ -16,12 +16,17 @@ interface Candidate {
   readonly message: MessageNumber
   readonly route: string
   readonly readyAt: number
+  /** Why an operator gives it up; null: nobody does. */
+  readonly bounce: string | null
 }
 
-const FIRST = `SELECT message, route, ready_at FROM recipient INDEXED BY recipient_ready
+const FIRST_GIVEN_UP = `SELECT message, route, ready_at, bounce FROM recipient INDEXED BY recipient_bounce
+  WHERE state = 'due' AND bounce IS NOT NULL AND ready_at <= ? ORDER BY ready_at LIMIT 1`
+
+const FIRST = `SELECT message, route, ready_at, bounce FROM recipient INDEXED BY recipient_ready
   WHERE state = 'due' AND ready_at <= ? ORDER BY ready_at LIMIT 1`
 
-const FIRST_BY_ROUTE = `SELECT message, route, ready_at FROM recipient INDEXED BY recipient_route
+const FIRST_BY_ROUTE = `SELECT message, route, ready_at, bounce FROM recipient INDEXED BY recipient_route
   WHERE state = 'due' AND route = ? AND ready_at <= ? ORDER BY ready_at LIMIT 1`
 
 const NEXT_ROUTE = `SELECT route FROM recipient INDEXED BY recipient_route
@@ -32,7 +37,7 @@ const NEXT_ROUTE = `SELECT route FROM recipient INDEXED BY recipient_route
 const IS_COUNTED = '(lease_owner IS NOT NULL AND (reclaims = 0 OR begun = 1))'
 
 // The plus signs keep SQLite to the index by message: by route it would walk the whole backlog of the route.
-const READY = `WHERE message = $message AND +route = $route AND state = 'due' AND +ready_at <= $now`
+const READY = `WHERE message = $message AND +route = $route AND state = 'due' AND +ready_at <= $now AND bounce IS $bounce`
 
 const OWED = `SELECT position, address, route, attempts, dsn, delay_told, reroutes, rerouted, released, checksum,
     reclaims + ${IS_COUNTED} AS reclaims, lease_owner IS NOT NULL AS is_leased
@@ -56,6 +61,7 @@ const RECLAIM = `UPDATE recipient SET lease_owner = NULL, ready_at = due_at, rec
 
 export class LocalClaims {
   readonly #tally: LocalTally
+  readonly #firstGivenUp: StatementSync
   readonly #first: StatementSync
   readonly #firstByRoute: StatementSync
   readonly #nextRoute: StatementSync
@@ -73,6 +79,7 @@ export class LocalClaims {
   constructor(database: DatabaseSync, tally: LocalTally, setAside: LocalSetAside, now: number) {
     this.#tally = tally
     this.#setAside = setAside
+    this.#firstGivenUp = database.prepare(FIRST_GIVEN_UP)
     this.#first = database.prepare(FIRST)
     this.#firstByRoute = database.prepare(FIRST_BY_ROUTE)
     this.#nextRoute = database.prepare(NEXT_ROUTE)
@@ -104,7 +111,8 @@ export class LocalClaims {
     const source =
       exceptRoutes.length === 0 ? this.#anyRoute(now) : this.#otherRoutes(now, new Set(exceptRoutes))
     while (deliveries.length < limit) {
-      const candidate = source()
+      // Whatever becomes of their route, nobody is asked there.
+      const candidate = candidateOf(this.#firstGivenUp.get(now)) ?? source()
       if (candidate === undefined) break
       const row = this.#message.get(candidate.message)
       if (
@@ -152,9 +160,9 @@ export class LocalClaims {
   }
 
   /** Null when nobody is left to be taken: all were set aside. */
-  #take({ message, route }: Candidate, row: Row, lease: Lease, now: number): Delivery | null {
+  #take({ message, route, bounce }: Candidate, row: Row, lease: Lease, now: number): Delivery | null {
     const fence = this.nextFence()
-    const owed = this.#owed.all({ message, route, now }).filter((recipient) => {
+    const owed = this.#owed.all({ message, route, now, bounce }).filter((recipient) => {
       const kind = whyNot(recipient, String(row['id']))
       const place = {
         message,
@@ -165,7 +173,7 @@ export class LocalClaims {
       return kind === null
     })
     if (owed.length === 0) return null
-    this.#lease.run({ owner: lease.owner, until: lease.until, fence, message, route, now })
+    this.#lease.run({ owner: lease.owner, until: lease.until, fence, message, route, now, bounce })
     this.#tally.change({ leased: owed.filter(({ is_leased: isLeased }) => isLeased === 0).length })
     return {
       message: String(row['id']),
@@ -187,6 +195,7 @@ export class LocalClaims {
       sizeBytes: Number(row['size']),
       origin: JSON.parse(String(row['origin'])) as Origin,
       dsn: envelopeOf(row['dsn']),
+      ...(bounce === null ? {} : { bounce }),
       ...(owed.some(({ reclaims }) => Number(reclaims) > 0) ? { isSuspect: true } : {}),
     }
   }
@@ -261,5 +270,6 @@ function candidateOf(row: Row | undefined): Candidate | undefined {
     message: row['message'] as MessageNumber,
     route: String(row['route']),
     readyAt: Number(row['ready_at']),
+    bounce: row['bounce'] as string | null,
   }
 }

@@ -125,6 +125,8 @@ export const QUEUE_MIGRATIONS: readonly string[] = [
      -- CRC-32 of the spool file
      spool_checksum INTEGER;
 
+   CREATE INDEX recipient_bounce ON recipient (ready_at) WHERE state = 'due' AND bounce IS NOT NULL;
+
    -- Destinations nothing is sent to for a while, by an operator's word.
    CREATE TABLE suspension (
      route TEXT PRIMARY KEY,

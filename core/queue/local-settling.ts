@@ -9,7 +9,7 @@ import type { LeaseKey, Settlement } from './queue-store.ts'
 const LEASED = `SELECT position, address, dsn, lease_owner IS NOT NULL AS is_leased FROM recipient
   WHERE message = ? AND route = ? AND fence = ? AND state = 'due'`
 
-const END = `UPDATE recipient SET state = $result, lease_owner = NULL, fence = $fence, detail = $detail,
+const END = `UPDATE recipient SET state = $result, lease_owner = NULL, fence = $fence, detail = $detail, bounce = NULL,
     attempts = attempts + $counted
   WHERE message = $message AND position = $position`
 

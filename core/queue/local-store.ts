@@ -15,6 +15,7 @@ import type { MessageNumber } from './local-messages.ts'
 import { LocalMessages } from './local-messages.ts'
 import { LocalSetAside, type SetAside } from './local-set-aside.ts'
 import { LocalSettling } from './local-settling.ts'
+import { LocalSuspensions } from './local-suspensions.ts'
 import { LocalTally } from './local-tally.ts'
 import type { Delivery, Lease, LeaseKey, NewMessage, Settlement } from './queue-store.ts'
 import { StoreFault } from './queue-store.ts'
@@ -40,6 +41,7 @@ export class LocalStore {
   readonly claims: LocalClaims
   readonly #setAside: LocalSetAside
   readonly listing: LocalListing
+  readonly suspensions: LocalSuspensions
   readonly #tally: LocalTally
   readonly #messages: LocalMessages
   readonly #settling: LocalSettling
@@ -57,6 +59,7 @@ export class LocalStore {
     this.claims = new LocalClaims(database, this.#tally, this.#setAside, now)
     this.#settling = new LocalSettling(database, this.#tally, this.#messages, this.claims)
     this.listing = new LocalListing(database, this.#tally, this.#messages)
+    this.suspensions = new LocalSuspensions(database)
     this.#addMessage = database.prepare(ADD_MESSAGE)
     this.#addBody = database.prepare('INSERT INTO body (message, bytes) VALUES (?, ?)')
     this.#addRecipient = database.prepare(ADD_RECIPIENT)

@@ -6,6 +6,7 @@ import type { OpenStore } from './queue-store/fixture.ts'
 import { operatingConformance } from './queue-store/operating.ts'
 import { settlingConformance } from './queue-store/settling.ts'
 import { storingConformance } from './queue-store/storing.ts'
+import { givingUpConformance, suspendingConformance } from './queue-store/suspending.ts'
 
 export function queueStoreConformance(name: string, open: OpenStore): void {
   suite(`queue store: ${name}`, () => {
@@ -16,5 +17,7 @@ export function queueStoreConformance(name: string, open: OpenStore): void {
     poisonConformance(open)
     settingAsideConformance(open)
     operatingConformance(open)
+    givingUpConformance(open)
+    suspendingConformance(open)
   })
 }

@@ -11,6 +11,11 @@ export class Books {
     this.#stand = stand
   }
 
+  /** Messages stored. */
+  get size(): number {
+    return this.#texts.size
+  }
+
   /** Stores messages of their own for one recipient each. */
   async send(route: string, count: number, recipient = 'rcpt@remote.test', bodyBytes = 2_000): Promise<void> {
     for (let sent = 0; sent < count; sent++) {
