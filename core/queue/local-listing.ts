@@ -127,7 +127,7 @@ export class LocalListing {
     const counts = new Map<string, number[]>()
     for (const { address, accepted_at: acceptedAt } of rows) {
       const domain = domainOf(String(address))
-      const row = counts.get(domain) ?? new Array<number>(AGE_BOUNDS_MS.length + 1).fill(0)
+      const row = counts.get(domain) ?? Array.from({ length: AGE_BOUNDS_MS.length + 1 }, () => 0)
       counts.set(domain, row)
       const column = AGE_BOUNDS_MS.findIndex((bound) => now - Number(acceptedAt) < bound)
       const index = column === -1 ? AGE_BOUNDS_MS.length : column

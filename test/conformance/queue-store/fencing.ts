@@ -87,7 +87,9 @@ export function poisonConformance(open: OpenStore): void {
     assert.match((await store.list({}, 1))[0]?.detail ?? '', /^poison: /)
     assert.equal((await store.counts()).leased, 0)
   })
+}
 
+export function reprieveConformance(open: OpenStore): void {
   test('an outcome, or work given back, begins the count anew; the last reply stays in the reason', async (t) => {
     const { store } = await open(t)
     await store.add(newMessage(1), null)
