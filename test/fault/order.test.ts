@@ -69,7 +69,7 @@ function assertPromises(calls: readonly SystemCall[]): number {
     const id = /q_\w{12}/.exec(reply.text)?.[0] ?? assert.fail(reply.text)
     const written = calls.find(
       ({ name, target, text }) =>
-        DATABASE_WRITES.has(name) && /queue\.db-wal$/.test(target) && text.includes(id),
+        DATABASE_WRITES.has(name) && target.endsWith('queue.db-wal') && text.includes(id),
     )
     assert.ok(written !== undefined, `${id} was written`)
     assert.ok(
@@ -94,7 +94,7 @@ function assertOutcomes(calls: readonly SystemCall[]): number {
       outcomes += 1
       const written = calls.find(
         ({ name, target, begunAt }) =>
-          DATABASE_WRITES.has(name) && /queue\.db-wal$/.test(target) && begunAt > dot.endedAt,
+          DATABASE_WRITES.has(name) && target.endsWith('queue.db-wal') && begunAt > dot.endedAt,
       )
       assert.ok(written !== undefined && written.endedAt < call.begunAt, 'the outcome was written')
       assert.ok(
