@@ -7,12 +7,18 @@ export const MAX_ARGUMENT_LENGTH = 512
 /** Most entries one listing may ask for. */
 export const MAX_LIST_LIMIT = 10_000
 
+/** Longest suspension that ends by itself: a year. */
+export const MAX_SUSPENSION_MS = 365 * 86_400_000
+
 const FILTER_KEYS = [
   'message',
   'state',
   'route',
   'to',
   'from',
+  'reason',
+  'acceptedBefore',
+  'acceptedSince',
 ] as const satisfies readonly (keyof QueueFilter)[]
 const STATES: readonly string[] = ['due', 'held', 'delivered', 'bounced'] satisfies RecipientState[]
 
@@ -53,6 +59,32 @@ const CALLS: { readonly [method in ControlMethod]: (control: Control, args: Argu
     queueDrop: (control, args) => {
       expectCount(args, 1)
       return control.queueDrop(parseFilter(args[0]))
+    },
+    queueBounce: (control, args) => {
+      expectCount(args, 2)
+      return control.queueBounce(parseFilter(args[0]), parseText(args[1], 'reason'))
+    },
+    queueAge: (control, args) => {
+      expectCount(args, 1)
+      return control.queueAge(parseFilter(args[0]))
+    },
+    queueSuspend: (control, args) => {
+      expectCount(args, 3)
+      const forMs = args[2] === null ? null : parseWhole(args[2], 'the duration', 1, MAX_SUSPENSION_MS)
+      return control.queueSuspend(parseText(args[0], 'route'), parseText(args[1], 'reason'), forMs)
+    },
+    queueResume: (control, args) => {
+      expectCount(args, 1)
+      return control.queueResume(parseText(args[0], 'route'))
+    },
+    queueSuspensions: (control, args) => {
+      expectCount(args, 0)
+      return control.queueSuspensions()
+    },
+    queueContent: (control, args) => {
+      expectCount(args, 2)
+      const index = parseWhole(args[1], 'index', 0, Number.MAX_SAFE_INTEGER)
+      return control.queueContent(parseText(args[0], 'message'), index)
     },
     explain: (control, args) => {
       expectCount(args, 1)
@@ -103,6 +135,10 @@ function parseFilter(value: unknown): QueueFilter {
   for (const [key, text] of Object.entries(value)) {
     if (!(FILTER_KEYS as readonly string[]).includes(key))
       throw new ArgumentFault(`a filter has no member "${key.slice(0, 50)}", only ${FILTER_KEYS.join(', ')}`)
+    if (key === 'acceptedBefore' || key === 'acceptedSince') {
+      parseWhole(text, key, 0, Number.MAX_SAFE_INTEGER)
+      continue
+    }
     // The null reverse-path is a reverse-path to look for; everywhere else '' would mean "all" by accident.
     if (key !== 'from' || text !== '') parseText(text, key)
     if (key === 'state' && !STATES.includes(text as string))
@@ -112,8 +148,12 @@ function parseFilter(value: unknown): QueueFilter {
 }
 
 function parseLimit(value: unknown): number {
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_LIST_LIMIT)
-    throw new ArgumentFault(`limit must be a whole number from 1 to ${MAX_LIST_LIMIT}`)
+  return parseWhole(value, 'limit', 1, MAX_LIST_LIMIT)
+}
+
+function parseWhole(value: unknown, name: string, least: number, most: number): number {
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
+    throw new ArgumentFault(`${name} must be a whole number from ${least} to ${most}`)
   return value as number
 }
 

@@ -3,12 +3,19 @@
  * supervisor passes on, the client asks over the control socket.
  */
 import type { RecordedSession } from '../observe/decision-record.ts'
-import type { QueueCounts, QueueEntry, QueueFilter } from '../queue/queue-store.ts'
+import type { AgeRow, QueueCounts, QueueEntry, QueueFilter, Suspension } from '../queue/queue-store.ts'
 
 /** The words the answers are made of, for those who only ask. */
 export type { Action } from '../mail/answer.ts'
 export type { Decision, RecordedSession, Step } from '../observe/decision-record.ts'
-export type { QueueCounts, QueueEntry, QueueFilter, RecipientState } from '../queue/queue-store.ts'
+export type {
+  AgeRow,
+  QueueCounts,
+  QueueEntry,
+  QueueFilter,
+  RecipientState,
+  Suspension,
+} from '../queue/queue-store.ts'
 
 export interface PluginStatus {
   readonly name: string
@@ -101,6 +108,11 @@ export interface ReloadOutcome {
   readonly tookMs: number
 }
 
+export interface MessagePiece {
+  readonly base64: string
+  readonly isLast: boolean
+}
+
 /** The part a worker answers. */
 export interface GatewayControl {
   gatewayStatus(): Promise<GatewayStatus>
@@ -110,6 +122,17 @@ export interface GatewayControl {
   queueHold(filter: QueueFilter, reason: string): Promise<number>
   queueRelease(filter: QueueFilter): Promise<number>
   queueDrop(filter: QueueFilter): Promise<number>
+  queueBounce(filter: QueueFilter, reason: string): Promise<number>
+  /** Ages of what is owed, by domain of the recipient, the most first. */
+  queueAge(filter: QueueFilter): Promise<readonly AgeRow[]>
+  /** Sends nothing to this destination for so many milliseconds; null: until it is resumed. */
+  queueSuspend(route: string, reason: string, forMs: number | null): Promise<Suspension>
+  /** False when it was not suspended. */
+  queueResume(route: string): Promise<boolean>
+  /** Those in force. */
+  queueSuspensions(): Promise<readonly Suspension[]>
+  /** A piece of a message as it would be sent, from 0; null when there is no such message. */
+  queueContent(message: string, index: number): Promise<MessagePiece | null>
   /** By session id, queue id or reference; null when not known any more. */
   explain(key: string): Promise<RecordedSession | null>
   /** Every metric with its values; of no shape that anybody but core/observe knows. */
@@ -135,6 +158,12 @@ export const GATEWAY_METHODS = [
   'queueHold',
   'queueRelease',
   'queueDrop',
+  'queueBounce',
+  'queueAge',
+  'queueSuspend',
+  'queueResume',
+  'queueSuspensions',
+  'queueContent',
   'explain',
   'metricValues',
 ] as const satisfies readonly (keyof GatewayControl)[]
@@ -146,6 +175,12 @@ export const CONTROL_METHODS = [
   'queueHold',
   'queueRelease',
   'queueDrop',
+  'queueBounce',
+  'queueAge',
+  'queueSuspend',
+  'queueResume',
+  'queueSuspensions',
+  'queueContent',
   'explain',
   'metrics',
   'status',

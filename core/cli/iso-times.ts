@@ -8,6 +8,8 @@ const TIME_KEYS: ReadonlySet<string> = new Set([
   'expiresAt',
   'dueAt',
   'nextDueAt',
+  'since',
+  'until',
 ])
 /** Members that belong to plugins and to steps: a fact called `at` is whatever its author meant. */
 const FOREIGN_KEYS: ReadonlySet<string> = new Set(['facts', 'detail'])

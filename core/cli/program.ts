@@ -24,6 +24,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<(line: CommandLine) => Com
   queue: async () => (await import('./commands/queue.ts')).queueCommand,
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   user: async () => (await import('./commands/user.ts')).userCommand,
+  backup: async () => (await import('./commands/backup.ts')).backupCommand,
+  salvage: async () => (await import('./commands/salvage.ts')).salvageCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   plugin: async () => (await import('./commands/plugin.ts')).pluginCommand,
 }

@@ -1,6 +1,7 @@
 /** The filter words of every queue command: which recipients are meant. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { QueueEntry, QueueFilter, RecipientState } from '../admin/control.ts'
+import { durationMs } from './duration-option.ts'
 import { CommandFault, EXIT } from './exit-code.ts'
 import { counted } from './quantity.ts'
 
@@ -9,9 +10,14 @@ export interface FilterOptions {
   readonly from?: string
   readonly to?: string
   readonly route?: string
+  /** The option `--reason` says why something is done. */
+  readonly detail?: string
+  /** Milliseconds. */
+  readonly older?: number
+  readonly newer?: number
 }
 
-/** Adds `--state --from --to --route`. */
+/** Adds `--state --from --to --route --detail --older --newer`. */
 export function addFilterOptions(command: Command): Command {
   return command
     .addOption(
@@ -25,6 +31,9 @@ export function addFilterOptions(command: Command): Command {
     .option('--from <address>', 'reverse-path, or @domain; <> for bounces', text)
     .option('--to <address>', 'recipient, or @domain', text)
     .option('--route <destination>', 'destination, as in smtp://192.0.2.7:25', text)
+    .option('--detail <text>', 'part of the reason of the hold, or of the last reply', text)
+    .option('--older <duration>', 'accepted longer ago than this, as in 2h', durationMs)
+    .option('--newer <duration>', 'accepted since then, as in 2h', durationMs)
 }
 
 /** A whole number from `least` to `most`, for commander. */
@@ -42,12 +51,16 @@ function text(value: string): string {
   return value
 }
 
-export function toFilter({ state, from, to, route }: FilterOptions): QueueFilter {
+export function toFilter({ state, from, to, route, detail, older, newer }: FilterOptions): QueueFilter {
+  const now = Date.now()
   return {
     ...(state === undefined ? {} : { state }),
     ...(from === undefined ? {} : { from: from === '<>' ? '' : from }),
     ...(to === undefined ? {} : { to }),
     ...(route === undefined ? {} : { route }),
+    ...(detail === undefined ? {} : { reason: detail }),
+    ...(older === undefined ? {} : { acceptedBefore: now - older }),
+    ...(newer === undefined ? {} : { acceptedSince: now - newer }),
   }
 }
 
@@ -65,7 +78,7 @@ export function selectedBy(
   if (Object.keys(filter).length > 0 || options.all === true) return [filter]
   throw new CommandFault(
     EXIT.usage,
-    'Which messages? Name queue ids, or filter with --state, --from, --to, --route, or say --all.',
+    'Which messages? Name queue ids, or filter with --state, --from, --to, --route, --detail, --older, --newer,\nor say --all.',
   )
 }
 

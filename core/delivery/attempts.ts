@@ -3,7 +3,8 @@ import type { StoredContent } from '../mail/message.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Log } from '../observe/log.ts'
 import type { Queue, RecipientOutcome } from '../queue/queue.ts'
-import type { NewMessage, Settlement } from '../queue/queue-store.ts'
+import { type NewMessage, type Settlement, StoreFault } from '../queue/queue-store.ts'
+import { readContent } from '../queue/stored-content.ts'
 import type { Channel, ClientTls, Outgoing } from './channel.ts'
 import type { Finished, Notices, Told } from './notices.ts'
 import { type Met, mayMeanTooManyRecipients, type Outcome, outcomeOf } from './outcome.ts'
@@ -100,6 +101,10 @@ export class Attempts {
     work.onLost = () => channel.abort('the lease was lost')
     const met = await channel.carry(outgoing)
     work.onLost = null
+    if (met?.some(({ kind }) => kind === 'local')) {
+      const damage = await damageOf(outgoing.stored)
+      if (damage !== null && (await this.#setAside(work, damage))) return 'done'
+    }
     if (work.isAbandoned && (met === null || met.some(({ kind }) => kind === 'trouble')))
       await this.#options.inHand.release([work])
     else if (work.isLost) this.#unsettled(work, 'lost', [])
@@ -196,9 +201,23 @@ export class Attempts {
       return { queueId: message, reversePath, recipients: addresses, stored, needs, dsn }
     } catch (error) {
       this.#options.log.error('delivery-content-failed', { message, reason: String(error) })
+      if (isDamage(error) && (await this.#setAside(work, error.message))) return null
       await this.postpone(work, { kind: 'local', text: 'the stored message cannot be read' }, 0)
       return null
     }
+  }
+
+  /** Trying again would meet the same: whoever is still owed it is held. False when the store could not do it. */
+  async #setAside(work: Work, damage: string): Promise<boolean> {
+    const { queue, inHand } = this.#options
+    try {
+      this.counters.held += await queue.store.setAside(work.delivery.message, `damaged: ${damage}`)
+    } catch (error) {
+      if (error instanceof StoreFault) return false
+      throw error
+    }
+    inHand.drop(work)
+    return true
   }
 
   async #settle(
@@ -359,6 +378,20 @@ function told({ address, result, detail }: Settlement): AttemptedRecipient {
 function notSooner(settlement: Settlement, notBefore: number): Settlement {
   if (settlement.result !== 'deferred' || settlement.dueAt >= notBefore) return settlement
   return { ...settlement, dueAt: notBefore }
+}
+
+function isDamage(error: unknown): error is StoreFault {
+  return error instanceof StoreFault && error.code === 'damaged'
+}
+
+/** What is wrong with a content that could not be sent; null when it can be read, or not read just now. */
+async function damageOf(stored: StoredContent): Promise<string | null> {
+  try {
+    for await (const piece of readContent(stored)) void piece
+    return null
+  } catch (error) {
+    return isDamage(error) ? error.message : null
+  }
 }
 
 function stackOf(error: unknown): string {

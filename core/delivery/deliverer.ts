@@ -26,6 +26,7 @@ import { type DeliveryPolicy, NO_LISTENER, NO_POLICY, type OutcomeListener } fro
 import { SITE_PACE, Site, type SitePace } from './site.ts'
 import { pause, Sleep } from './sleep.ts'
 import { StoreWatch, storeWaitMs } from './store-watch.ts'
+import { Suspensions } from './suspensions.ts'
 import { memoryBytes, type Work } from './work.ts'
 import { WorkInHand } from './work-in-hand.ts'
 
@@ -86,6 +87,8 @@ const CLOSED_SITE_POLL_MS = 1_000
 const LAST_SETTLEMENTS_MS = 2_000
 /** While sites wait for connections, no more deliveries than these are taken into memory. */
 const MAX_IN_HAND = 20_000
+/** How often the store is asked what operators have suspended. */
+const SUSPENSIONS_MS = 2_000
 /** For folders, which use no socket. */
 const NO_BOUND = new ConnectionPlaces(Infinity)
 
@@ -98,9 +101,11 @@ export class Deliverer {
   readonly #places: ConnectionPlaces
   readonly #plaintextHosts: PlaintextHosts
   readonly #sites = new Map<string, Site>()
+  readonly #suspensions: Suspensions
   readonly #draining = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #renewals: NodeJS.Timeout | null = null
+  #asking: NodeJS.Timeout | null = null
   #next: NextSettings
   #isKicked = false
   #sleep: Sleep | null = null
@@ -112,6 +117,7 @@ export class Deliverer {
     this.#pace = options.pace ?? DELIVERY_PACE
     this.#places = new ConnectionPlaces(options.maxConnections)
     this.#watch = new StoreWatch(log)
+    this.#suspensions = new Suspensions(queue.store, clock)
     this.#plaintextHosts = new PlaintextHosts(clock)
     this.#inHand = new WorkInHand({ queue, clock, leaseMs, watch: this.#watch })
     const onDeferred = (dueAt: number): void => this.#becomesDue(dueAt)
@@ -141,12 +147,30 @@ export class Deliverer {
 
   start(): void {
     this.#renewals = setInterval(() => void this.#inHand.renewLeases(), this.#options.leaseMs / 6)
-    this.#running = this.#run()
+    this.#asking = setInterval(() => void this.heedSuspensions(), SUSPENSIONS_MS)
+    this.#running = this.heedSuspensions().then(() => this.#run())
+  }
+
+  /** Asks the store what operators have suspended: what waits for that goes back, what is under way goes on. */
+  async heedSuspensions(): Promise<void> {
+    try {
+      if (!(await this.#suspensions.refresh())) return
+    } catch (error) {
+      this.#watch.failed('suspensions', error)
+      return
+    }
+    this.#watch.worked('suspensions')
+    const waiting = this.#suspensions.routes.flatMap((route) => [
+      ...(this.#sites.get(route)?.giveBack() ?? []),
+    ])
+    await this.#inHand.release(waiting)
+    this.kick()
   }
 
   /** Whether mail of this route and size may be accepted with a lease, to be handed over by `offer`. */
   hasRoomFor(route: string, sizeBytes: number): boolean {
     if (this.#draining.signal.aborted || this.#sites.get(route)?.isClosed) return false
+    if (this.#suspensions.has(route)) return false
     return this.#inHand.bodyBytes + sizeBytes <= this.#pace.maxBodyBytes
   }
 
@@ -188,6 +212,7 @@ export class Deliverer {
       this.#options.log.warn('delivery-broken-off', { graceMs, isAllEnded })
     }
     if (this.#renewals !== null) clearInterval(this.#renewals)
+    if (this.#asking !== null) clearInterval(this.#asking)
   }
 
   async #run(): Promise<void> {
@@ -216,7 +241,8 @@ export class Deliverer {
     await this.#inHand.renewLeases()
     if (this.#places.isWanted && this.#inHand.size >= MAX_IN_HAND) return CLOSED_SITE_POLL_MS
     for (const [route, site] of this.#sites) if (site.isSpent) this.#sites.delete(route)
-    const closed = [...this.#sites].flatMap(([route, site]) => (site.isClosed ? [route] : []))
+    const resting = [...this.#sites].flatMap(([route, site]) => (site.isClosed ? [route] : []))
+    const closed = [...new Set([...resting, ...this.#suspensions.routes])]
     const deliveries = await queue.claim(this.#pace.claimLimit, closed)
     const works = deliveries.map((delivery) => this.#inHand.take(delivery, null))
     if (this.#draining.signal.aborted) {

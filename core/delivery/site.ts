@@ -131,9 +131,15 @@ export class Site {
 
   /** Takes work, also beyond its bounds: who hands it over has asked `isClosed`. */
   take(work: Work): void {
+    if (work.delivery.bounce !== undefined) return this.#giveUp(work, work.delivery.bounce)
     if (this.#isResting || !this.#options.policy.isAsked()) return this.#cleared(work)
     this.#clearance.ask(work)
     this.#wasFull ||= this.isClosed
+  }
+
+  /** What is asked about or waits, without an attempt. */
+  giveBack(): readonly Work[] {
+    return [...this.#clearance.stop(), ...this.#waiting.splice(0)]
   }
 
   /** Ends what is idle, being opened, asked about or waiting; returns the latter two. Messages being carried go on. */
@@ -141,7 +147,7 @@ export class Site {
     this.#stopped.abort()
     if (this.#growTimer !== null) clearTimeout(this.#growTimer)
     for (const lane of this.#idle.slice()) lane.wake?.(null)
-    return [...this.#clearance.stop(), ...this.#waiting.splice(0)]
+    return this.giveBack()
   }
 
   /** Breaks off what is being carried; its work goes back untouched. */
@@ -325,10 +331,20 @@ export class Site {
     this.#wasFull = false
   }
 
+  /** By an operator's word: nobody is asked, the sender is told. */
+  #giveUp(work: Work, reason: string): void {
+    const met: Met = { kind: 'unsendable', status: '5.0.0', text: `given up by an operator: ${reason}` }
+    this.#writeDown(work, this.#options.attempts.ruled(work, { kind: 'bounce', met }))
+  }
+
   #postpone(work: Work, reason: string): void {
+    const met: Met = { kind: 'trouble', phase: 'connect', text: reason }
+    this.#writeDown(work, this.#options.attempts.postpone(work, met, this.#restEnd()))
+  }
+
+  #writeDown(work: Work, written: Promise<void>): void {
     const { attempts } = this.#options
-    const postponed: Promise<void> = attempts
-      .postpone(work, { kind: 'trouble', phase: 'connect', text: reason }, this.#restEnd())
+    const postponed: Promise<void> = written
       .catch((error: unknown) => attempts.broken(work, error))
       .finally(() => this.#postponed.delete(postponed))
     this.#postponed.add(postponed)

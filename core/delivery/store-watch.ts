@@ -4,7 +4,7 @@ import type { Log } from '../observe/log.ts'
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 5_000
 
-export type StoreOperation = 'claim' | 'release' | 'renew' | 'settle'
+export type StoreOperation = 'claim' | 'release' | 'renew' | 'settle' | 'suspensions'
 
 /** Each operation for itself: one may fail while the others work. */
 export class StoreWatch {

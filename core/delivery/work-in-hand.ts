@@ -123,12 +123,23 @@ export class WorkInHand {
   /** Whether the lease holds long enough to begin an attempt; renews it when it is about to end. */
   async isReady(work: Work): Promise<boolean> {
     const { clock, leaseMs } = this.#options
+    if (work.delivery.isSuspect && !(await this.#begin(work))) return false
     if (!work.isLost && work.leaseUntil - clock.now() >= leaseMs / 4) return true
     const isRenewed = await this.#insist('renew', work, async () => {
       await this.#renew([work])
       return true
     })
     if (isRenewed && !work.isLost) return true
+    this.drop(work)
+    return false
+  }
+
+  /** Suspect work is only attempted once that is written down: should it end us, its next owner knows. */
+  async #begin(work: Work): Promise<boolean> {
+    const { store } = this.#options.queue
+    const isBegun = await this.#insist('renew', work, () => store.begin(work.delivery))
+    if (isBegun === true) return true
+    if (isBegun === false) work.lose()
     this.drop(work)
     return false
   }

@@ -1,5 +1,6 @@
 /** What an operator can ask of this worker. */
 import type { GatewayControl, GatewayStatus } from '../admin/control.ts'
+import { messagePiece } from './message-piece.ts'
 import { gatewayMetrics } from './metrics.ts'
 import type { GatewayParts } from './parts.ts'
 import { pluginStatuses } from './plugin-statuses.ts'
@@ -16,6 +17,10 @@ export function createGatewayControl(parts: GatewayParts): GatewayControl {
     queueRelease: async (filter) =>
       kicked(await store.unhold(filter, clock.now(), generations.current.config.queue.expireMs)),
     queueDrop: (filter) => store.drop(filter),
+    queueBounce: async (filter, reason) => kicked(await store.bounce(filter, reason, clock.now())),
+    queueAge: (filter) => store.ages(filter, clock.now()),
+    ...suspending(parts),
+    queueContent: (message, index) => messagePiece(store, message, index),
     explain: async (key) => records.find(key),
     metricValues: () => metrics.values(),
   }
@@ -24,6 +29,30 @@ export function createGatewayControl(parts: GatewayParts): GatewayControl {
   function kicked(changed: number): number {
     if (changed > 0) deliverer.kick()
     return changed
+  }
+}
+
+type Suspending = Pick<GatewayControl, 'queueSuspend' | 'queueResume' | 'queueSuspensions'>
+
+/** Other workers hear of it when they ask the store again. */
+function suspending({ queue: { store }, clock, deliverer }: GatewayParts): Suspending {
+  return {
+    queueSuspend: async (route, reason, forMs) => {
+      const since = clock.now()
+      const suspension = { route, reason, since, until: forMs === null ? null : since + forMs }
+      await store.suspend(suspension)
+      await deliverer.heedSuspensions()
+      return suspension
+    },
+    queueResume: async (route) => {
+      const wasSuspended = await store.resume(route)
+      await deliverer.heedSuspensions()
+      return wasSuspended
+    },
+    queueSuspensions: async () => {
+      const now = clock.now()
+      return (await store.suspensions()).filter(({ until }) => until === null || until > now)
+    },
   }
 }
 

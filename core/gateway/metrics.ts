@@ -11,6 +11,7 @@ export function gatewayMetrics(parts: GatewayParts): Metrics {
   const metrics = new Metrics()
   measureMail(metrics, parts)
   measureQueue(metrics, parts)
+  measureSetAside(metrics, parts)
   measurePlugins(metrics, parts)
   measureTools(metrics, parts.counters)
   return metrics
@@ -65,6 +66,22 @@ function measureQueue(metrics: Metrics, { queue }: GatewayParts): void {
     read: async () => {
       const { due, held, leased } = await queue.store.counts()
       return Object.entries({ due, held, leased }).map(([state, value]) => ({ labels: { state }, value }))
+    },
+  })
+}
+
+function measureSetAside(metrics: Metrics, { queue }: GatewayParts): void {
+  metrics.gauge({
+    name: 'postern_queue_set_aside',
+    help: 'Recipients the store has put on hold by itself since its start',
+    labels: ['kind'],
+    isShared: true,
+    read: async () => {
+      const { damaged, poisoned } = await queue.store.counts()
+      return [
+        { labels: { kind: 'damaged' }, value: damaged },
+        { labels: { kind: 'poison' }, value: poisoned },
+      ]
     },
   })
 }

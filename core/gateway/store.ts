@@ -4,7 +4,10 @@ import type { Log } from '../observe/log.ts'
 import { unopenedStore } from '../process/unopened-store.ts'
 import { type Keeper, startKeeper } from '../queue/keeper.ts'
 import { connectKeeper } from '../queue/keeper-socket.ts'
+import { logDamage } from '../queue/keeper-upkeep.ts'
+import { logSetAside } from '../queue/local-set-aside.ts'
 import { createSpool, type Spool } from '../queue/spool.ts'
+import { storeFault } from '../state/store-fault.ts'
 
 const KEEPER_ENTRY = new URL('../process/keeper-thread.ts', import.meta.url)
 
@@ -33,14 +36,20 @@ export async function openStore(
       ? await openAlone(directory, options)
       : await openShared(directory, options.keeperSocket, options)
   } catch (error) {
-    return { problems: [unopenedStore(directory, (error as Error).message)] }
+    return { problems: [unopenedStore(directory, storeFault(error))] }
   }
 }
 
 /** Whoever held leases or wrote files is gone: its work is due at once, and what it left in the spool is removed. */
 async function openAlone(directory: string, { log }: StoreOptions): Promise<OpenedStore> {
   const onDeath = (fault: Error): void => endWith(fault, log)
-  const keeper = await startKeeper({ entry: KEEPER_ENTRY, directory, onDeath })
+  const keeper = await startKeeper({
+    entry: KEEPER_ENTRY,
+    directory,
+    onDeath,
+    onSetAside: (news) => logSetAside(news, log),
+    onDamage: (damage) => logDamage(damage, log),
+  })
   const spool = await createSpool(directory)
   const removed = await spool.sweep((ids) => keeper.queue.stored(ids))
   if (removed > 0) log.info('spool-swept', { removed })

@@ -15,6 +15,8 @@ export type Content =
       readonly path: string
       /** Octets in the file. */
       readonly sizeBytes: number
+      /** CRC-32 of them; unknown when missing. */
+      readonly checksum?: number
     }
 
 /**

@@ -29,6 +29,12 @@ export function gatheredControl(workers: Asked): GatheredControl {
     queueHold: (filter, reason) => one('queueHold', filter, reason),
     queueRelease: (filter) => one('queueRelease', filter),
     queueDrop: (filter) => one('queueDrop', filter),
+    queueBounce: (filter, reason) => one('queueBounce', filter, reason),
+    queueAge: (filter) => one('queueAge', filter),
+    queueSuspend: (route, reason, forMs) => one('queueSuspend', route, reason, forMs),
+    queueResume: (route) => one('queueResume', route),
+    queueSuspensions: () => one('queueSuspensions'),
+    queueContent: (message, index) => one('queueContent', message, index),
     explain: async (key) => longest((await workers.askAll('explain', [key])) as readonly Known[]),
     metrics: async () => metricsText(await workers.askAll('metricValues', [])),
   }

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { RespawnDelay } from '../../sandbox/respawn-delay.ts'
 import type { Log } from '../observe/log.ts'
+import type { StoreFault } from '../queue/queue-store.ts'
 import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
 import { unopenedStore } from './unopened-store.ts'
 
@@ -107,7 +108,7 @@ export class KeeperProcess {
   }
 
   #hear(message: FromKeeperProcess): void {
-    if (message.type === 'refused') return this.#refused(message.message)
+    if (message.type === 'refused') return this.#refused(message)
     if (this.#onStarted === null) this.#log.info('keeper-started', { pid: this.#child?.pid })
     this.#isReady = true
     this.#socketPath.resolve(message.socketPath)
@@ -115,9 +116,9 @@ export class KeeperProcess {
   }
 
   /** It exits, and is replaced unless it was the first. */
-  #refused(reason: string): void {
-    if (this.#onStarted === null) this.#log.error('keeper-refused', { reason })
-    else this.#settleStart([unopenedStore(this.#settings.store.directory, reason)])
+  #refused(fault: Pick<StoreFault, 'code' | 'message'>): void {
+    if (this.#onStarted === null) this.#log.error('keeper-refused', { reason: fault.message })
+    else this.#settleStart([unopenedStore(this.#settings.store.directory, fault)])
   }
 
   #settleStart(problems: readonly Problem[]): void {
@@ -132,7 +133,10 @@ export class KeeperProcess {
     if (this.#isClosing) return this.#settleStart([])
     if (this.#onStarted !== null)
       return this.#settleStart([
-        unopenedStore(this.#settings.store.directory, `the keeper ended (${reason})`),
+        unopenedStore(this.#settings.store.directory, {
+          code: 'unavailable',
+          message: `the keeper ended (${reason})`,
+        }),
       ])
     if (this.#isReady) this.#socketPath = Promise.withResolvers()
     this.#isReady = false

@@ -15,13 +15,13 @@ if (parentPort !== null) start(parentPort, workerData as KeeperSettings)
 function start(port: MessagePort, { directory }: KeeperSettings): void {
   let service: KeeperService
   try {
-    service = new KeeperService(directory, Date.now())
+    service = new KeeperService(directory, Date.now(), (news) => say(port, { kind: 'set-aside', news }))
   } catch (error) {
     const { code, message } = storeFault(error)
     say(port, { kind: 'refused', code, message })
     return
   }
-  const stopUpkeep = startUpkeep(service, directory)
+  const stopUpkeep = startUpkeep(service, directory, (damage) => say(port, { kind: 'damage', damage }))
   const peer: Peer = { owner: 'worker', answer: (batch) => say(port, { kind: 'answers', batch }) }
   const onMessage = (first: ToKeeper): void => {
     const { batches, isClosing } = drain(port, first)

@@ -10,7 +10,8 @@ import { createLog } from '../observe/json-log.ts'
 import type { Log, LogLevel } from '../observe/log.ts'
 import { KeeperServer } from '../queue/keeper-server.ts'
 import { KeeperService } from '../queue/keeper-service.ts'
-import { startUpkeep } from '../queue/keeper-upkeep.ts'
+import { logDamage, startUpkeep } from '../queue/keeper-upkeep.ts'
+import { logSetAside } from '../queue/local-set-aside.ts'
 import { createSpool } from '../queue/spool.ts'
 import { storeFault } from '../state/store-fault.ts'
 import type { FromKeeperProcess, ToKeeperProcess } from './keeper-messages.ts'
@@ -55,7 +56,7 @@ interface Opened {
 
 /** @throws StoreFault, or an error of the file system */
 async function open(store: string, keeperLog: Log): Promise<Opened> {
-  const service = new KeeperService(store, Date.now())
+  const service = new KeeperService(store, Date.now(), (news) => logSetAside(news, keeperLog))
   // The store's lock is our supervisor's, so whoever held leases or wrote files is gone: before anybody takes mail.
   const recipients = Number(service.ask({ name: 'reclaim', arguments: { owner: null } }))
   if (recipients > 0) keeperLog.info('leases-reclaimed', { recipients })
@@ -68,7 +69,7 @@ async function open(store: string, keeperLog: Log): Promise<Opened> {
   const socketPath = await placeForSocket(store)
   await server.listen(socketPath)
   await chmod(socketPath, 0o600)
-  const stopUpkeep = startUpkeep(service, store)
+  const stopUpkeep = startUpkeep(service, store, (damage) => logDamage(damage, keeperLog))
   const stop = async (): Promise<void> => {
     await stopUpkeep()
     // The last connection to close makes the last checkpoint.

@@ -16,6 +16,12 @@ const CALLS = {
     command: true,
     counts: true,
     stored: true,
+    ages: true,
+    suspend: true,
+    resume: true,
+    suspensions: true,
+    begin: true,
+    'set-aside': true,
   } satisfies Record<keyof QueueOperations, true>,
   state: { get: true, set: true, increment: true, delete: true } satisfies Record<
     keyof StateOperations,
@@ -85,7 +91,7 @@ export function faultsFor(text: string, message: string): readonly Answer[] {
 
 function parseFault(fault: unknown): StoreFault {
   const { code, message } = fieldsOf(fault)
-  if ((code !== 'full' && code !== 'unavailable') || typeof message !== 'string')
+  if ((code !== 'full' && code !== 'damaged' && code !== 'unavailable') || typeof message !== 'string')
     throw new ProtocolFault('a fault that is none')
   return new StoreFault(code, message)
 }

@@ -6,7 +6,9 @@
 import type { Content, StoredContent } from '../mail/message.ts'
 import type { TallyKey } from '../state/tallies.ts'
 import type { Amounts } from '../state/usage.ts'
-import type { CommandStep, Cursor, QueueCommand } from './local-listing.ts'
+import type { DatabaseDamage } from './keeper-upkeep.ts'
+import type { AgesStep, CommandStep, Cursor, QueueCommand } from './local-listing.ts'
+import type { SetAside } from './local-set-aside.ts'
 import type {
   ClaimRequest,
   Delivery,
@@ -18,6 +20,7 @@ import type {
   QueueFilter,
   Settlement,
   StoreFault,
+  Suspension,
 } from './queue-store.ts'
 
 /** Octets that travel beside the text: a range of one of its parts. */
@@ -58,6 +61,15 @@ export interface QueueOperations {
   }
   readonly counts: { arguments: object; answer: QueueCounts }
   readonly stored: { arguments: { messages: readonly string[] }; answer: readonly string[] }
+  readonly ages: {
+    arguments: { filter: QueueFilter; cursor: Cursor; limit: number; now: number }
+    answer: AgesStep
+  }
+  readonly suspend: { arguments: Suspension; answer: null }
+  readonly resume: { arguments: { route: string }; answer: boolean }
+  readonly suspensions: { arguments: object; answer: readonly Suspension[] }
+  readonly begin: { arguments: { lease: LeaseKey }; answer: boolean }
+  readonly 'set-aside': { arguments: { message: string; reason: string }; answer: number }
 }
 
 /** Every operation of the state. A missing value travels as null. */
@@ -125,6 +137,8 @@ export type FromKeeper =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly code: StoreFault['code']; readonly message: string }
   | { readonly kind: 'answers'; readonly batch: Batch }
+  | { readonly kind: 'set-aside'; readonly news: SetAside }
+  | { readonly kind: 'damage'; readonly damage: DatabaseDamage }
 
 /** What a keeper needs to start. */
 export interface KeeperSettings {

@@ -6,6 +6,7 @@ import { packContent, unpackContent } from './keeper-protocol.ts'
 import type { Cursor, QueueCommand } from './local-listing.ts'
 import { FROM_THE_START } from './local-listing.ts'
 import type {
+  AgeRow,
   ClaimRequest,
   Delivery,
   Lease,
@@ -16,10 +17,13 @@ import type {
   QueueFilter,
   QueueStore,
   Settlement,
+  Suspension,
 } from './queue-store.ts'
 
 /** Recipients an operator's command changes in one transaction. */
 const COMMAND_STEP = 500
+/** Recipients looked at between two turns of others: a few milliseconds. */
+const AGES_STEP = 5_000
 
 export class KeeperQueueStore implements QueueStore {
   readonly #client: KeeperClient
@@ -84,8 +88,47 @@ export class KeeperQueueStore implements QueueStore {
     return this.#command({ kind: 'unhold', now, expiresAt: now + lifetimeMs }, filter)
   }
 
+  bounce(filter: QueueFilter, reason: string, now: number): Promise<number> {
+    return this.#command({ kind: 'bounce', reason, now }, filter)
+  }
+
+  async ages(filter: QueueFilter, now: number): Promise<readonly AgeRow[]> {
+    const counts = new Map<string, readonly number[]>()
+    let cursor: Cursor | null = FROM_THE_START
+    while (cursor !== null) {
+      const step: QueueOperations['ages']['answer'] = await this.#call<'ages'>({
+        name: 'ages',
+        arguments: { filter, cursor, limit: AGES_STEP, now },
+      })
+      for (const row of step.rows) counts.set(row.domain, added(counts.get(row.domain) ?? [], row.counts))
+      cursor = step.next
+    }
+    const rows = Array.from(counts, ([domain, row]) => ({ domain, counts: row }))
+    return rows.toSorted((a, b) => sum(b.counts) - sum(a.counts))
+  }
+
+  async suspend(suspension: Suspension): Promise<void> {
+    await this.#call({ name: 'suspend', arguments: suspension })
+  }
+
+  resume(route: string): Promise<boolean> {
+    return this.#call({ name: 'resume', arguments: { route } })
+  }
+
+  suspensions(): Promise<readonly Suspension[]> {
+    return this.#call({ name: 'suspensions', arguments: {} })
+  }
+
   drop(filter: QueueFilter): Promise<number> {
     return this.#command({ kind: 'drop' }, filter)
+  }
+
+  begin(delivery: Delivery): Promise<boolean> {
+    return this.#call({ name: 'begin', arguments: { lease: keyOf(delivery) } })
+  }
+
+  setAside(message: string, reason: string): Promise<number> {
+    return this.#call({ name: 'set-aside', arguments: { message, reason } })
   }
 
   counts(): Promise<QueueCounts> {
@@ -130,4 +173,12 @@ export class KeeperQueueStore implements QueueStore {
 
 function keyOf({ message, route, fence }: LeaseKey): LeaseKey {
   return { message, route, fence }
+}
+
+function added(a: readonly number[], b: readonly number[]): readonly number[] {
+  return b.map((count, index) => count + (a[index] ?? 0))
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
 }

@@ -8,6 +8,7 @@ import { LocalState, STATE_MIGRATIONS } from '../state/local-state.ts'
 import { storeFault } from '../state/store-fault.ts'
 import type { Result } from './group-commit.ts'
 import { GroupCommit } from './group-commit.ts'
+import { QUEUE_FILE, STATE_FILE } from './keeper-files.ts'
 import type {
   Answer,
   Batch,
@@ -21,13 +22,12 @@ import type {
 import { packContent, unpackContent } from './keeper-protocol.ts'
 import type { CommandStep } from './local-listing.ts'
 import { QUEUE_MIGRATIONS } from './local-schema.ts'
+import type { SetAside } from './local-set-aside.ts'
 import { LocalStore } from './local-store.ts'
 import type { NewMessage } from './queue-store.ts'
+import { requireSoundLog } from './salvage.ts'
 import { SharedCounts } from './shared-counts.ts'
 import { SPOOL_FOLDER } from './spool.ts'
-
-export const QUEUE_FILE = 'queue.db'
-export const STATE_FILE = 'state.db'
 
 /** Calls are taken up to this many octets at a time, so that no transaction grows without bound. */
 export const TRANSACTION_BYTES = 32 * 1024 * 1024
@@ -35,6 +35,14 @@ export const TRANSACTION_BYTES = 32 * 1024 * 1024
 const PURGE_LIMIT = 500
 /** Answers are cut into batches of about so many octets beside their text. */
 const ANSWER_BYTES = 8 * 1024 * 1024
+
+/** What a power cut leaves, or damage of what was written last: there is no telling. */
+const UNFINISHED: SetAside = Object.freeze({
+  kind: 'damaged',
+  message: '',
+  recipients: 0,
+  reason: `the last transaction in the log of ${QUEUE_FILE} is not whole and left out`,
+})
 
 /** Whoever calls and is answered. */
 export interface Peer {
@@ -69,8 +77,12 @@ export class KeeperService {
   readonly #state: GroupCommit<StateCall | { readonly name: 'purge'; readonly now: number }>
   readonly #shared = new SharedCounts()
 
-  /** @throws StoreFault when a database cannot be opened or is newer than this release */
-  constructor(directory: string, now: number) {
+  /**
+   * @param onSetAside told what the store put on hold by itself
+   * @throws StoreFault when a database cannot be opened or is newer than this release
+   */
+  constructor(directory: string, now: number, onSetAside: (news: SetAside) => void = () => {}) {
+    if (requireSoundLog(join(directory, QUEUE_FILE)) === 'tail') onSetAside(UNFINISHED)
     this.#queueDatabase = openDatabase(join(directory, QUEUE_FILE), {
       durability: 'full',
       migrations: QUEUE_MIGRATIONS,
@@ -86,7 +98,11 @@ export class KeeperService {
     this.#queue = new GroupCommit(this.#queueDatabase, {
       apply: ({ call, parts }) => applyToQueue(store, call, parts),
       beforeCommit: () => store.beforeCommit(),
-      committed: () => removeFiles(store.committed()),
+      committed: () => {
+        const { unneeded, setAside } = store.committed()
+        removeFiles(unneeded)
+        for (const news of setAside) onSetAside(news)
+      },
       rolledBack: () => store.rolledBack(),
     })
     this.#state = new GroupCommit(this.#stateDatabase, {
@@ -187,7 +203,10 @@ function makesDue(call: QueueCall | undefined, result: Result | undefined): bool
   if (call.name === 'reclaim') return Number(result.value) > 0
   if (call.name !== 'command') return false
   const { kind } = call.arguments.command
-  return (kind === 'retry-now' || kind === 'unhold') && (result.value as CommandStep).changed > 0
+  return (
+    (kind === 'retry-now' || kind === 'unhold' || kind === 'bounce') &&
+    (result.value as CommandStep).changed > 0
+  )
 }
 
 /** Gives every peer its answers. */
@@ -232,9 +251,23 @@ function applyToQueue(store: LocalStore, call: QueueCall, parts: readonly ArrayB
       return store.listing.step(command, filter, cursor, limit)
     }
     case 'counts':
-      return store.listing.counts(store.claims.damaged)
+      return store.listing.counts(store.setAsideCounts)
     case 'stored':
       return store.stored(call.arguments.messages)
+    case 'ages': {
+      const { filter, cursor, limit, now } = call.arguments
+      return store.listing.ages(filter, cursor, limit, now)
+    }
+    case 'suspend':
+      return store.suspensions.suspend(call.arguments)
+    case 'resume':
+      return store.suspensions.resume(call.arguments.route)
+    case 'suspensions':
+      return store.suspensions.all()
+    case 'begin':
+      return store.claims.begin(call.arguments.lease)
+    case 'set-aside':
+      return store.setAside(call.arguments.message, call.arguments.reason)
   }
 }
 

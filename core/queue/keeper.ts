@@ -11,6 +11,8 @@ import { KeeperClient, type StoreBacklog } from './keeper-client.ts'
 import type { FromKeeper, KeeperSettings, ToKeeper } from './keeper-protocol.ts'
 import { KeeperQueueStore } from './keeper-queue-store.ts'
 import { KeeperStateStore } from './keeper-state-store.ts'
+import type { DatabaseDamage } from './keeper-upkeep.ts'
+import type { SetAside } from './local-set-aside.ts'
 import type { QueueStore } from './queue-store.ts'
 import { StoreFault } from './queue-store.ts'
 
@@ -19,6 +21,10 @@ export interface KeeperOptions extends KeeperSettings {
   readonly entry: URL
   /** Called once when the keeper ends without having been closed. Whatever waited has been rejected by then. */
   readonly onDeath: (fault: StoreFault) => void
+  /** Told what the store put on hold by itself. */
+  readonly onSetAside?: (news: SetAside) => void
+  /** Told what is wrong with a database. */
+  readonly onDamage?: (damage: DatabaseDamage) => void
 }
 
 export interface Keeper {
@@ -41,7 +47,13 @@ export interface Keeper {
  *
  * @throws StoreFault when the databases cannot be opened, or a newer release wrote them
  */
-export function startKeeper({ entry, directory, onDeath }: KeeperOptions): Promise<Keeper> {
+export function startKeeper({
+  entry,
+  directory,
+  onDeath,
+  onSetAside,
+  onDamage,
+}: KeeperOptions): Promise<Keeper> {
   const thread = new Worker(entry, { name: 'keeper', workerData: { directory } satisfies KeeperSettings })
   const client = new KeeperClient({
     isFull: false,
@@ -69,6 +81,8 @@ export function startKeeper({ entry, directory, onDeath }: KeeperOptions): Promi
   thread.on('message', (message: FromKeeper) => {
     client.received(message)
     if (message.kind === 'refused') die(new StoreFault(message.code, message.message))
+    if (message.kind === 'set-aside') onSetAside?.(message.news)
+    if (message.kind === 'damage') onDamage?.(message.damage)
     if (message.kind !== 'ready') return
     phase = 'running'
     resolve({

@@ -5,14 +5,14 @@ export interface Condition {
   /** Terms joined by AND, at least one. */
   readonly sql: string
   /** Values of the question marks, in order. */
-  readonly values: readonly string[]
+  readonly values: readonly (string | number)[]
 }
 
 /** Addresses are compared without regard to case; `@domain` means every address there. */
 export function conditionOf(filter: QueueFilter): Condition {
   const terms = ['true']
-  const values: string[] = []
-  const require = (term: string, value: string): void => {
+  const values: (string | number)[] = []
+  const require = (term: string, value: string | number): void => {
     terms.push(term)
     values.push(value)
   }
@@ -25,6 +25,10 @@ export function conditionOf(filter: QueueFilter): Condition {
   if (filter.from !== undefined) {
     require(...addressTerm('m.reverse_path', filter.from === '<>' ? '' : filter.from))
   }
+  // Not LIKE: its wildcards would have to be escaped.
+  if (filter.reason !== undefined) require('instr(lower(r.detail), lower(?)) > 0', filter.reason)
+  if (filter.acceptedBefore !== undefined) require('m.accepted_at < ?', filter.acceptedBefore)
+  if (filter.acceptedSince !== undefined) require('m.accepted_at >= ?', filter.acceptedSince)
   return { sql: terms.join(' AND '), values }
 }
 

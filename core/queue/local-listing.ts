@@ -8,7 +8,8 @@ import type { Condition } from './local-filter.ts'
 import { conditionOf } from './local-filter.ts'
 import type { LocalMessages } from './local-messages.ts'
 import type { LocalTally } from './local-tally.ts'
-import type { QueueCounts, QueueEntry, QueueFilter, RecipientState } from './queue-store.ts'
+import type { AgeRow, QueueCounts, QueueEntry, QueueFilter, RecipientState } from './queue-store.ts'
+import { AGE_BOUNDS_MS } from './queue-store.ts'
 
 /** What an operator wants done with matching recipients. */
 export type QueueCommand =
@@ -16,6 +17,7 @@ export type QueueCommand =
   | { readonly kind: 'hold'; readonly reason: string }
   | { readonly kind: 'unhold'; readonly now: number; readonly expiresAt: number }
   | { readonly kind: 'drop' }
+  | { readonly kind: 'bounce'; readonly reason: string; readonly now: number }
 
 /** Place in the queue behind which the next step goes on. */
 export interface Cursor {
@@ -26,6 +28,12 @@ export interface Cursor {
 /** Result of one step; `next` is null when the walk is over. */
 export interface CommandStep {
   readonly changed: number
+  readonly next: Cursor | null
+}
+
+/** Ages of some recipients, each domain once; `next` is null when the walk is over. */
+export interface AgesStep {
+  readonly rows: readonly AgeRow[]
   readonly next: Cursor | null
 }
 
@@ -43,6 +51,7 @@ const CONCERNED = {
   hold: `r.state = 'due' AND ${FREE}`,
   unhold: `r.state = 'held'`,
   drop: `r.state IN ('due', 'held') AND ${FREE}`,
+  bounce: `r.state IN ('due', 'held') AND ${FREE}`,
 } as const
 
 // LEFT, so that a recipient whose message is missing can still be seen and dropped.
@@ -57,6 +66,10 @@ const LIST = `SELECT ifnull(m.id, '') AS id, r.address, r.route, r.state, r.leas
 const MATCHING = `SELECT r.message, r.position, r.state FROM ${JOINED}
   WHERE (r.message, r.position) > (?, ?) AND $condition ORDER BY r.message, r.position LIMIT ?`
 
+const AGES = `SELECT r.message, r.position, r.address, m.accepted_at FROM ${JOINED}
+  WHERE (r.message, r.position) > (?, ?) AND r.state IN ('due', 'held') AND $condition
+  ORDER BY r.message, r.position LIMIT ?`
+
 const THIS = 'WHERE message = ? AND position = ?'
 
 export class LocalListing {
@@ -68,6 +81,7 @@ export class LocalListing {
   readonly #hold: StatementSync
   readonly #renewLife: StatementSync
   readonly #drop: StatementSync
+  readonly #bounce: StatementSync
   readonly #nextReady: StatementSync
 
   constructor(database: DatabaseSync, tally: LocalTally, messages: LocalMessages) {
@@ -76,9 +90,13 @@ export class LocalListing {
     this.#messages = messages
     this.#makeDue = database.prepare(`UPDATE recipient SET state = 'due', due_at = ?, ready_at = ? ${THIS}`)
     this.#release = database.prepare(
-      `UPDATE recipient SET state = 'due', due_at = ?, ready_at = ?, released = 1 ${THIS}`,
+      `UPDATE recipient SET state = 'due', due_at = ?, ready_at = ?, released = 1, reclaims = 0, begun = 0,
+        bounce = NULL ${THIS}`,
     )
-    this.#hold = database.prepare(`UPDATE recipient SET state = 'held', detail = ? ${THIS}`)
+    this.#hold = database.prepare(`UPDATE recipient SET state = 'held', detail = ?, bounce = NULL ${THIS}`)
+    this.#bounce = database.prepare(
+      `UPDATE recipient SET state = 'due', due_at = ?, ready_at = ?, bounce = ? ${THIS}`,
+    )
     this.#renewLife = database.prepare('UPDATE message SET expires_at = ? WHERE number = ?')
     this.#drop = database.prepare(`DELETE FROM recipient ${THIS}`)
     this.#nextReady = database.prepare("SELECT min(ready_at) AS next FROM recipient WHERE state = 'due'")
@@ -100,9 +118,30 @@ export class LocalListing {
     return { changed: rows.length, next }
   }
 
-  counts(damaged: number): QueueCounts {
+  /** Ages of at most `limit` recipients behind `cursor`. */
+  ages(filter: QueueFilter, cursor: Cursor, limit: number, now: number): AgesStep {
+    const { sql, values } = conditionOf(filter)
+    const rows = this.#database
+      .prepare(AGES.replace('$condition', sql))
+      .all(cursor.message, cursor.position, ...values, limit)
+    const counts = new Map<string, number[]>()
+    for (const { address, accepted_at: acceptedAt } of rows) {
+      const domain = domainOf(String(address))
+      const row = counts.get(domain) ?? Array.from({ length: AGE_BOUNDS_MS.length + 1 }, () => 0)
+      counts.set(domain, row)
+      const column = AGE_BOUNDS_MS.findIndex((bound) => now - Number(acceptedAt) < bound)
+      const index = column === -1 ? AGE_BOUNDS_MS.length : column
+      row[index] = (row[index] ?? 0) + 1
+    }
+    const last = rows.length < limit ? undefined : rows.at(-1)
+    const next =
+      last === undefined ? null : { message: Number(last['message']), position: Number(last['position']) }
+    return { rows: Array.from(counts, ([domain, row]) => ({ domain, counts: row })), next }
+  }
+
+  counts(setAside: Pick<QueueCounts, 'damaged' | 'poisoned'>): QueueCounts {
     const next = this.#nextReady.get()?.['next'] ?? null
-    return { ...this.#tally.totals, damaged, nextDueAt: next === null ? null : Number(next) }
+    return { ...this.#tally.totals, ...setAside, nextDueAt: next === null ? null : Number(next) }
   }
 
   #matching({ sql, values }: Condition, { message, position }: Cursor, limit: number): Match[] {
@@ -129,6 +168,10 @@ export class LocalListing {
         this.#renewLife.run(command.expiresAt, message)
         this.#tally.change({ due: 1, held: -1 })
         break
+      case 'bounce':
+        this.#bounce.run(command.now, command.now, command.reason, message, position)
+        if (state === 'held') this.#tally.change({ due: 1, held: -1 })
+        break
       case 'drop':
         this.#drop.run(message, position)
         this.#tally.change(state === 'due' ? { due: -1 } : { held: -1 })
@@ -136,6 +179,11 @@ export class LocalListing {
         break
     }
   }
+}
+
+/** A quoted local part may have an @ too. */
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 }
 
 function conditionFor(command: QueueCommand, filter: QueueFilter): Condition {

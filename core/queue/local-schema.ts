@@ -103,4 +103,36 @@ export const QUEUE_MIGRATIONS: readonly string[] = [
    ALTER TABLE recipient ADD COLUMN
      -- 1: an operator let it go from hold
      released INTEGER NOT NULL DEFAULT 0;`,
+  `ALTER TABLE recipient ADD COLUMN
+     -- leases that ended without an outcome since the last one; beyond the first those of a begun attempt alone
+     reclaims INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE recipient ADD COLUMN
+     -- 1: an attempt has begun under this lease; only written where a lease was reclaimed before
+     begun INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE recipient ADD COLUMN
+     -- why an operator gives it up; NULL: nobody does
+     bounce TEXT;
+   ALTER TABLE recipient ADD COLUMN
+     -- CRC-32 of what changes only with the route; NULL: stored by an older release
+     checksum INTEGER;
+   ALTER TABLE message ADD COLUMN
+     -- CRC-32 of the columns that never change; NULL: stored by an older release
+     envelope_checksum INTEGER;
+   ALTER TABLE message ADD COLUMN
+     -- CRC-32 of head and body, of the head alone where the body is in the spool
+     content_checksum INTEGER;
+   ALTER TABLE message ADD COLUMN
+     -- CRC-32 of the spool file
+     spool_checksum INTEGER;
+
+   CREATE INDEX recipient_bounce ON recipient (ready_at) WHERE state = 'due' AND bounce IS NOT NULL;
+
+   -- Destinations nothing is sent to for a while, by an operator's word.
+   CREATE TABLE suspension (
+     route TEXT PRIMARY KEY,
+     reason TEXT NOT NULL,
+     since INTEGER NOT NULL,
+     -- NULL: until it is resumed
+     until INTEGER
+   ) STRICT, WITHOUT ROWID;`,
 ]

@@ -1,24 +1,26 @@
 /** Settling in the local store: what became of each recipient of a claimed delivery. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { recipientChecksum } from './local-checksum.ts'
 import type { LocalClaims } from './local-claims.ts'
 import type { LocalMessages, MessageNumber } from './local-messages.ts'
 import type { LocalTally } from './local-tally.ts'
 import type { LeaseKey, Settlement } from './queue-store.ts'
 
-const LEASED = `SELECT position, address, lease_owner IS NOT NULL AS is_leased FROM recipient
+const LEASED = `SELECT position, address, dsn, lease_owner IS NOT NULL AS is_leased FROM recipient
   WHERE message = ? AND route = ? AND fence = ? AND state = 'due'`
 
-const END = `UPDATE recipient SET state = $result, lease_owner = NULL, fence = $fence, detail = $detail,
+const END = `UPDATE recipient SET state = $result, lease_owner = NULL, fence = $fence, detail = $detail, bounce = NULL,
     attempts = attempts + $counted
   WHERE message = $message AND position = $position`
 
 const DEFER = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail,
-    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted, delay_told = $delayTold,
-    rerouted = iif($counted, 0, rerouted)
+    due_at = $dueAt, ready_at = $dueAt, attempts = attempts + $counted, delay_told = $delayTold, reclaims = 0,
+    begun = 0, rerouted = iif($counted, 0, rerouted)
   WHERE message = $message AND position = $position`
 
 const REROUTE = `UPDATE recipient SET lease_owner = NULL, fence = $fence, detail = $detail, route = $route,
-    due_at = $dueAt, ready_at = $dueAt, reroutes = reroutes + 1, rerouted = 1
+    due_at = $dueAt, ready_at = $dueAt, reroutes = reroutes + 1, rerouted = 1, reclaims = 0, begun = 0,
+    checksum = $checksum
   WHERE message = $message AND position = $position`
 
 // Within one lease no address comes twice, so that two rows of one address may never be due by one route.
@@ -27,8 +29,18 @@ const TWIN = `SELECT 1 FROM recipient
 
 const MERGE = 'DELETE FROM recipient WHERE message = ? AND position = ?'
 
-const GIVE_BACK = `UPDATE recipient SET lease_owner = NULL, fence = ?, ready_at = due_at
+const GIVE_BACK = `UPDATE recipient SET lease_owner = NULL, fence = ?, ready_at = due_at, begun = 0
   WHERE message = ? AND position = ?`
+
+/** Where a leased recipient stands. */
+interface Place {
+  /** Queue id. */
+  readonly id: string
+  readonly message: MessageNumber
+  readonly position: number
+  /** Column as stored. */
+  readonly dsn: string | null
+}
 
 export class LocalSettling {
   readonly #messages: LocalMessages
@@ -64,8 +76,10 @@ export class LocalSettling {
     const message = this.#messages.numberOf(lease.message)
     if (message === undefined) return false
     const leased = this.#leased.all(message, lease.route, lease.fence)
-    const positions = new Map(leased.map((row) => [String(row['address']), Number(row['position'])]))
-    if (positions.size === 0 || !settlements.every(({ address }) => positions.has(address))) return false
+    const places = new Map(
+      leased.map((row) => [String(row['address']), placeOf(message, lease.message, row)]),
+    )
+    if (places.size === 0 || !settlements.every(({ address }) => places.has(address))) return false
     if (new Set(settlements.map(({ address }) => address)).size < settlements.length) {
       throw new Error(`two settlements for one recipient of ${lease.message}`)
     }
@@ -75,32 +89,30 @@ export class LocalSettling {
     if (done === this.#messages.owed(message)) {
       this.#tally.change({ due: -done })
       this.#messages.delete(message)
-    } else this.#writeAll(message, positions, settlements)
+    } else this.#writeAll(places, settlements)
     return true
   }
 
-  #writeAll(
-    message: MessageNumber,
-    positions: Map<string, number>,
-    settlements: readonly Settlement[],
-  ): void {
+  #writeAll(places: Map<string, Place>, settlements: readonly Settlement[]): void {
     // A number nobody holds: the same settlement a second time finds its lease lost.
     const fence = this.#claims.nextFence()
     for (const settlement of settlements) {
-      this.#write(message, Number(positions.get(settlement.address)), fence, settlement)
-      positions.delete(settlement.address)
+      const place = places.get(settlement.address)
+      if (place !== undefined) this.#write(place, fence, settlement)
+      places.delete(settlement.address)
     }
-    for (const position of positions.values()) this.#giveBack.run(fence, message, position)
+    for (const { message, position } of places.values()) this.#giveBack.run(fence, message, position)
   }
 
-  #write(message: MessageNumber, position: number, fence: number, settlement: Settlement): void {
+  #write(place: Place, fence: number, settlement: Settlement): void {
+    const { message, position } = place
     const { result, detail } = settlement
     if (result === 'deferred') {
       const { dueAt, counted, isDelayTold } = settlement
       const flags = { counted: counted ? 1 : 0, delayTold: isDelayTold ? 1 : 0 }
       this.#defer.run({ fence, detail, dueAt, ...flags, message, position })
     } else if (result === 'rerouted') {
-      this.#move(message, position, fence, settlement)
+      this.#move(place, fence, settlement)
     } else {
       const counted = 'counted' in settlement && settlement.counted === false ? 0 : 1
       this.#end.run({ result, fence, detail, counted, message, position })
@@ -110,16 +122,20 @@ export class LocalSettling {
 
   /** What is owed to the same address by the new route already is not owed twice: the row there carries it on. */
   #move(
-    message: MessageNumber,
-    position: number,
+    { id, message, position, dsn }: Place,
     fence: number,
     { address, detail, route, dueAt }: Extract<Settlement, { result: 'rerouted' }>,
   ): void {
     if (this.#twin.get(message, route, address, position) === undefined) {
-      this.#reroute.run({ fence, detail, route, dueAt, message, position })
+      const checksum = recipientChecksum({ message: id, position, address, route, dsn })
+      this.#reroute.run({ fence, detail, route, dueAt, checksum, message, position })
       return
     }
     this.#merge.run(message, position)
     this.#tally.change({ due: -1 })
   }
+}
+
+function placeOf(message: MessageNumber, id: string, row: Record<string, unknown>): Place {
+  return { id, message, position: Number(row['position']), dsn: row['dsn'] as string | null }
 }

@@ -7,12 +7,15 @@ import { isAbsolute, join, relative } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { StoredContent } from '../mail/message.ts'
 import { storedSizeBytes } from '../mail/message.ts'
+import { contentChecksum, envelopeChecksum, isAsStored, recipientChecksum } from './local-checksum.ts'
 import { LocalClaims } from './local-claims.ts'
 import { envelopeColumn, recipientColumn } from './local-dsn.ts'
 import { LocalListing } from './local-listing.ts'
 import type { MessageNumber } from './local-messages.ts'
 import { LocalMessages } from './local-messages.ts'
+import { LocalSetAside, type SetAside } from './local-set-aside.ts'
 import { LocalSettling } from './local-settling.ts'
+import { LocalSuspensions } from './local-suspensions.ts'
 import { LocalTally } from './local-tally.ts'
 import type { Delivery, Lease, LeaseKey, NewMessage, Settlement } from './queue-store.ts'
 import { StoreFault } from './queue-store.ts'
@@ -25,16 +28,20 @@ export interface LocalStoreOptions {
 }
 
 const ADD_MESSAGE = `INSERT INTO message
-  (id, accepted_at, expires_at, reverse_path, size, origin, head, content_offset, spool, spool_size, dsn)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (id, accepted_at, expires_at, reverse_path, size, origin, head, content_offset, spool, spool_size, dsn,
+   envelope_checksum, content_checksum, spool_checksum)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const ADD_RECIPIENT = `INSERT INTO recipient
-  (message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence, detail, dsn)
-  VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`
+  (message, position, address, route, state, due_at, ready_at, attempts, lease_owner, fence, detail, dsn,
+   checksum)
+  VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)`
 
 export class LocalStore {
   readonly claims: LocalClaims
+  readonly #setAside: LocalSetAside
   readonly listing: LocalListing
+  readonly suspensions: LocalSuspensions
   readonly #tally: LocalTally
   readonly #messages: LocalMessages
   readonly #settling: LocalSettling
@@ -48,13 +55,16 @@ export class LocalStore {
     this.#spoolDirectory = spoolDirectory
     this.#tally = new LocalTally(database)
     this.#messages = new LocalMessages(database, this.#tally)
-    this.claims = new LocalClaims(database, this.#tally, now)
+    this.#setAside = new LocalSetAside(database, this.#tally)
+    this.claims = new LocalClaims(database, this.#tally, this.#setAside, now)
     this.#settling = new LocalSettling(database, this.#tally, this.#messages, this.claims)
     this.listing = new LocalListing(database, this.#tally, this.#messages)
+    this.suspensions = new LocalSuspensions(database)
     this.#addMessage = database.prepare(ADD_MESSAGE)
     this.#addBody = database.prepare('INSERT INTO body (message, bytes) VALUES (?, ?)')
     this.#addRecipient = database.prepare(ADD_RECIPIENT)
-    this.#content = database.prepare(`SELECT head, content_offset, spool, spool_size, bytes
+    this.#content =
+      database.prepare(`SELECT head, content_offset, spool, spool_size, bytes, content_checksum, spool_checksum
       FROM message LEFT JOIN body ON body.message = message.number WHERE id = ?`)
   }
 
@@ -65,6 +75,7 @@ export class LocalStore {
     let leased = 0
     for (const [position, { address, route, hold, dsn }] of message.recipients.entries()) {
       const delivery = hold === null ? deliveries.get(route) : undefined
+      const dsnColumn = recipientColumn(dsn)
       if (delivery !== undefined) leased += 1
       this.#addRecipient.run(
         number,
@@ -77,7 +88,8 @@ export class LocalStore {
         delivery === undefined ? null : (lease?.owner ?? null),
         delivery?.fence ?? 0,
         hold ?? '',
-        recipientColumn(dsn),
+        dsnColumn,
+        recipientChecksum({ message: message.id, position, address, route, dsn: dsnColumn }),
       )
     }
     const held = message.recipients.filter(({ hold }) => hold !== null).length
@@ -99,18 +111,35 @@ export class LocalStore {
     return true
   }
 
-  /** @throws StoreFault `unavailable` when the message is not stored, or its body is missing */
+  /** @throws StoreFault `unavailable` when the message is not stored, `damaged` when it is not what was stored */
   content(id: string): StoredContent {
     const row = this.#content.get(id)
     if (row === undefined) throw new StoreFault('unavailable', `message ${id} is not in the queue`)
     const head = row['head'] as Uint8Array
+    const body = row['spool'] === null ? (row['bytes'] as Uint8Array | null) : null
     const contentOffset = Number(row['content_offset'])
+    if (row['spool'] === null && body === null)
+      throw new StoreFault('damaged', `the body of message ${id} is missing`)
+    if (!isAsStored(row['content_checksum'], contentChecksum(head, body)))
+      throw new StoreFault('damaged', `message ${id} is not what was stored`)
     if (row['spool'] !== null) {
       const path = join(this.#spoolDirectory, String(row['spool']))
-      return { head, content: { kind: 'spool', path, sizeBytes: Number(row['spool_size']) }, contentOffset }
+      const checksum = row['spool_checksum'] === null ? {} : { checksum: Number(row['spool_checksum']) }
+      const content = { kind: 'spool', path, sizeBytes: Number(row['spool_size']), ...checksum } as const
+      return { head, content, contentOffset }
     }
-    if (row['bytes'] === null) throw new StoreFault('unavailable', `the body of message ${id} is missing`)
-    return { head, content: { kind: 'inline', bytes: row['bytes'] as Uint8Array }, contentOffset }
+    return { head, content: { kind: 'inline', bytes: body as Uint8Array }, contentOffset }
+  }
+
+  /** Holds whoever is still due of a message that cannot be read. Returns how many. */
+  setAside(id: string, reason: string): number {
+    const number = this.#messages.numberOf(id)
+    return number === undefined ? 0 : this.#setAside.message(number, id, this.claims.nextFence(), reason)
+  }
+
+  /** Recipients set aside since the start. */
+  get setAsideCounts(): { readonly damaged: number; readonly poisoned: number } {
+    return this.#setAside.counts
   }
 
   /** Those of `ids` that are stored. */
@@ -123,16 +152,16 @@ export class LocalStore {
     this.#tally.save()
   }
 
-  /** The transaction is durable. Returns the spool files nobody needs any more, to be unlinked now. */
-  committed(): string[] {
+  /** The transaction is durable. Returns the spool files nobody needs any more, to be unlinked now, and what was set aside. */
+  committed(): { readonly unneeded: readonly string[]; readonly setAside: readonly SetAside[] } {
     this.#tally.committed()
-    this.claims.committed()
-    return this.#messages.committed().map((file) => join(this.#spoolDirectory, file))
+    const unneeded = this.#messages.committed().map((file) => join(this.#spoolDirectory, file))
+    return { unneeded, setAside: this.#setAside.committed() }
   }
 
   rolledBack(): void {
     this.#tally.rolledBack()
-    this.claims.rolledBack()
+    this.#setAside.rolledBack()
     this.#messages.rolledBack()
   }
 
@@ -163,20 +192,36 @@ export class LocalStore {
 
   #insertMessage(message: NewMessage): MessageNumber {
     const { head, content, contentOffset } = message.stored
+    const { id, acceptedAt, reversePath } = message
+    const isSpooled = content.kind === 'spool'
+    const facts = {
+      id,
+      acceptedAt,
+      reversePath,
+      sizeBytes: storedSizeBytes(message.stored),
+      origin: JSON.stringify(message.origin),
+      contentOffset,
+      spool: isSpooled ? this.#spoolFile(content.path) : null,
+      spoolSizeBytes: isSpooled ? content.sizeBytes : 0,
+      dsn: envelopeColumn(message.dsn),
+    }
     const { lastInsertRowid: number } = this.#addMessage.run(
-      message.id,
-      message.acceptedAt,
+      id,
+      acceptedAt,
       message.expiresAt,
-      message.reversePath,
-      storedSizeBytes(message.stored),
-      JSON.stringify(message.origin),
+      reversePath,
+      facts.sizeBytes,
+      facts.origin,
       head,
       contentOffset,
-      content.kind === 'spool' ? this.#spoolFile(content.path) : null,
-      content.kind === 'spool' ? content.sizeBytes : 0,
-      envelopeColumn(message.dsn),
+      facts.spool,
+      facts.spoolSizeBytes,
+      facts.dsn,
+      envelopeChecksum(facts),
+      contentChecksum(head, isSpooled ? null : content.bytes),
+      isSpooled ? (content.checksum ?? null) : null,
     )
-    this.#tally.change({ messages: 1, bytes: storedSizeBytes(message.stored) })
+    this.#tally.change({ messages: 1, bytes: facts.sizeBytes })
     if (content.kind === 'inline') this.#addBody.run(number, content.bytes)
     return number
   }

@@ -59,6 +59,10 @@ export interface Delivery extends LeaseKey {
   readonly sizeBytes: number
   readonly origin: Origin
   readonly dsn: DsnEnvelope
+  /** Why an operator gives these recipients up: nothing is attempted, their senders are told. Left out: nobody does. */
+  readonly bounce?: string
+  /** A lease of it ended without an outcome before: `begin` is called before an attempt. Left out: none did. */
+  readonly isSuspect?: boolean
 }
 
 export interface OwedRecipient {
@@ -148,7 +152,32 @@ export interface QueueFilter {
   readonly to?: string
   /** Reverse-path, or `@domain`; '' or `<>` is the null reverse-path. */
   readonly from?: string
+  /** Part of the reason of the hold, or of what the last attempt met; upper and lower case are the same. */
+  readonly reason?: string
+  /** Accepted before this moment, milliseconds since 1970. */
+  readonly acceptedBefore?: number
+  /** Accepted at this moment or later. */
+  readonly acceptedSince?: number
 }
+
+/** A destination nothing is sent to, by an operator's word. */
+export interface Suspension {
+  readonly route: string
+  readonly reason: string
+  readonly since: number
+  /** Null: until it is resumed. Milliseconds since 1970. */
+  readonly until: number | null
+}
+
+/** Recipients of one domain that are owed mail, by the age of their message. */
+export interface AgeRow {
+  readonly domain: string
+  /** As many as AGE_BOUNDS_MS and one more: those older than the last bound. */
+  readonly counts: readonly number[]
+}
+
+/** Ages that part the columns of the table: 5 minutes, and each twice the last. */
+export const AGE_BOUNDS_MS: readonly number[] = Array.from({ length: 9 }, (_, index) => 300_000 * 2 ** index)
 
 export interface QueueCounts {
   readonly messages: number
@@ -159,8 +188,10 @@ export interface QueueCounts {
   readonly leased: number
   /** Octets of the messages as they will be sent. */
   readonly bytes: number
-  /** Recipients put on hold since the start because their message could not be read. */
+  /** Recipients put on hold since the start because what is stored of them cannot be read or is not what was stored. */
   readonly damaged: number
+  /** Recipients put on hold since the start because whoever attempted them ended, again and again. */
+  readonly poisoned: number
   /** Earliest moment something can be claimed: it is due, or its lease is over. Null when nothing is owed. */
   readonly nextDueAt: number | null
 }
@@ -183,16 +214,25 @@ export interface QueueStore {
    */
   add(message: NewMessage, lease: Lease | null): Promise<readonly Delivery[]>
   /**
-   * Claims due deliveries, the longest due first. A delivery whose message cannot be read is put on hold and counted
-   * instead, so that it does not stop the others.
+   * Claims due deliveries, the longest due first. What cannot be read or is not what was stored is put on hold and
+   * counted instead, so that it does not stop the others; so is what was reclaimed too often.
    */
   claim(request: ClaimRequest): Promise<readonly Delivery[]>
   /**
    * Content of a message that is still owed.
    *
-   * @throws StoreFault `unavailable` also when there is no such message
+   * @throws StoreFault `damaged` when it is not what was stored, `unavailable` also when there is no such message
    */
   content(message: string): Promise<StoredContent>
+  /**
+   * An attempt of suspect work is about to begin: should its owner end before the outcome is settled, that counts, and
+   * with the fifth time the recipients are held.
+   *
+   * @returns false when the lease was lost
+   */
+  begin(delivery: Delivery): Promise<boolean>
+  /** Holds whoever is still due of a message that turned out to be damaged, under a lease or not. Returns how many. */
+  setAside(message: string, reason: string): Promise<number>
   /** Extends leases; returns the deliveries that were lost to another claim meanwhile. */
   renew(deliveries: readonly Delivery[], until: number): Promise<readonly Delivery[]>
   /**
@@ -223,6 +263,16 @@ export interface QueueStore {
   hold(filter: QueueFilter, reason: string): Promise<number>
   /** Lets matching held recipients go, due at once, with a new life of `lifetimeMs`. */
   unhold(filter: QueueFilter, now: number, lifetimeMs: number): Promise<number>
+  /** Has matching recipients that are not being delivered given up, and their senders told. */
+  bounce(filter: QueueFilter, reason: string, now: number): Promise<number>
+  /** Ages of what matches and is owed, by domain of the recipient, the most first. In steps, like the commands. */
+  ages(filter: QueueFilter, now: number): Promise<readonly AgeRow[]>
+  /** Writes the suspension down; it takes the place of an earlier one of that route. */
+  suspend(suspension: Suspension): Promise<void>
+  /** False when the route was not suspended. */
+  resume(route: string): Promise<boolean>
+  /** Those in force and those that are over. */
+  suspensions(): Promise<readonly Suspension[]>
   /** Forgets matching recipients that are not being delivered, without a bounce. */
   drop(filter: QueueFilter): Promise<number>
   /** Cheap: does not depend on the length of the queue. */

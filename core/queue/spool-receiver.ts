@@ -2,6 +2,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
 import type { Content } from '../mail/message.ts'
 import { storeFault } from '../state/store-fault.ts'
 import { syncDirectory } from './durable-directory.ts'
@@ -20,6 +21,8 @@ export class SpoolReceiver {
   #chunks: Uint8Array[] = []
   #collectedBytes = 0
   #sizeBytes = 0
+  /** Of what goes to the file. */
+  #checksum = 0
   #file: FileHandle | null = null
   /** The writes so far, one after the other; null while everything is in memory. */
   #written: Promise<void> | null = null
@@ -72,7 +75,7 @@ export class SpoolReceiver {
       await this.#closeFile()
       await syncDirectory(dirname(this.#path))
       this.#isOver = true
-      return { kind: 'spool', path: this.#path, sizeBytes: this.#sizeBytes }
+      return { kind: 'spool', path: this.#path, sizeBytes: this.#sizeBytes, checksum: this.#checksum }
     } catch (error) {
       await this.abort()
       throw storeFault(error)
@@ -99,6 +102,7 @@ export class SpoolReceiver {
     const chunks = this.#chunks
     this.#chunks = []
     this.#collectedBytes = 0
+    for (const chunk of chunks) this.#checksum = crc32(chunk, this.#checksum)
     const before = this.#written
     const written = this.#append(before, chunks)
     // A caller that does not wait for this write meets its failure at the next one.

@@ -1,6 +1,7 @@
 /** Reading stored messages: the whole for sending, pieces of the content for plugins. */
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
 import type { Content, StoredContent } from '../mail/message.ts'
 import { StoreFault, storeFault } from '../state/store-fault.ts'
 
@@ -11,9 +12,10 @@ const SENT_BYTES = 65_536
 
 /**
  * The message as it is sent: head, then the content from its offset, in pieces of at most 64 KB beyond the head. No
- * piece is empty.
+ * piece is empty. The last piece of a spool file only comes when all of it is as it was stored.
  *
- * @throws StoreFault while reading, when the spool file cannot be read or is too short
+ * @throws StoreFault while reading: `unavailable` when the spool file cannot be read, `damaged` when it is missing, too
+ *   short, or not what was stored
  */
 export async function* readContent(stored: StoredContent): AsyncGenerator<Uint8Array, void, undefined> {
   const { head, content, contentOffset } = stored
@@ -23,7 +25,30 @@ export async function* readContent(stored: StoredContent): AsyncGenerator<Uint8A
     if (rest.byteLength > 0) yield rest
     return
   }
-  yield* readSpoolFile(content.path, contentOffset, content.sizeBytes)
+  if (content.checksum === undefined) yield* readSpoolFile(content.path, contentOffset, content.sizeBytes)
+  else yield* readWhole(content.path, content.sizeBytes, contentOffset, content.checksum)
+}
+
+/** The file from `offset`, its octets before that read for the checksum alone. */
+async function* readWhole(
+  path: string,
+  sizeBytes: number,
+  offset: number,
+  checksum: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let sum = 0
+  let position = 0
+  let kept: Uint8Array | null = null
+  for await (const piece of readSpoolFile(path, 0, sizeBytes)) {
+    sum = crc32(piece, sum)
+    const rest = piece.subarray(Math.max(0, offset - position))
+    position += piece.byteLength
+    if (rest.byteLength === 0) continue
+    if (kept !== null) yield kept
+    kept = rest
+  }
+  if (sum !== checksum) throw new StoreFault('damaged', 'the spool file is not what was stored')
+  if (kept !== null) yield kept
 }
 
 /**
@@ -65,6 +90,8 @@ async function* readSpoolFile(
       yield piece
     }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new StoreFault('damaged', 'the spool file is missing', { cause: error })
     throw storeFault(error)
   }
 }
@@ -75,7 +102,7 @@ async function readExactly(file: FileHandle, position: number, length: number): 
   while (filled < length) {
     const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled)
     if (bytesRead === 0)
-      throw new StoreFault('unavailable', `the spool file ends after ${position + filled} octets`)
+      throw new StoreFault('damaged', `the spool file ends after ${position + filled} octets`)
     filled += bytesRead
   }
   return buffer

@@ -14,7 +14,7 @@ export interface DatabaseOptions {
 /** Longest wait for the other connection of ours, the one that makes checkpoints. */
 const BUSY_TIMEOUT_MS = 10_000
 /** The page size cannot be changed afterwards: a 4 KB body and its row fill one page of these. */
-const PAGE_BYTES = 8_192
+export const PAGE_BYTES = 8_192
 
 /**
  * Opens `file`, makes it when it is missing. Automatic checkpoints are off: a thread of its own makes them, so that no

@@ -1,4 +1,4 @@
-/** `postern queue retry|hold|release|drop`: one pattern, four verbs. */
+/** `postern queue retry|hold|release|bounce|drop`: one pattern, five verbs. */
 import { Command } from 'commander'
 import type { Control, QueueEntry, QueueFilter } from '../../admin/control.ts'
 import { MAX_LIST_LIMIT } from '../../admin/control-call.ts'
@@ -91,8 +91,35 @@ export function queueDropCommand(line: CommandLine): Command {
     .action(
       line.action(async (ids: string[], { yes, ...options }: ChangeOptions & { yes?: boolean }) => {
         const filters = selectedBy(ids, options)
-        return yes === true ? await apply(line, change, filters) : await previewDrop(line, filters)
+        return yes === true ? await apply(line, change, filters) : await preview(line, change, filters)
       }),
+    )
+}
+
+export function queueBounceCommand(line: CommandLine): Command {
+  return changeCommand('bounce')
+    .description('Give recipients up and tell their senders. Shows what it would do unless --yes.')
+    .option('--reason <text>', 'why; the sender reads it', 'it could not be delivered')
+    .option('--yes', 'really do it')
+    .addHelpText(
+      'after',
+      '\nExample:\n  postern queue bounce --to @gone.test --reason "this domain is gone" --yes',
+    )
+    .action(
+      line.action(
+        async (
+          ids: string[],
+          { yes, reason, ...options }: ChangeOptions & { yes?: boolean; reason: string },
+        ) => {
+          const change: Change = {
+            verb: 'bounce',
+            done: ['is given up', 'are given up'],
+            apply: (control, filter) => control.queueBounce(filter, reason),
+          }
+          const filters = selectedBy(ids, options)
+          return yes === true ? await apply(line, change, filters) : await preview(line, change, filters)
+        },
+      ),
     )
 }
 
@@ -132,8 +159,12 @@ function unknown(id: string): string {
   return `There is no message ${visible(id)} in the queue.`
 }
 
-/** Shows what a drop would do, and does nothing. */
-async function previewDrop(line: CommandLine, filters: readonly QueueFilter[]): Promise<ExitCode> {
+/** Shows what a drop or a bounce would do, and does nothing. */
+async function preview(
+  line: CommandLine,
+  { verb }: Change,
+  filters: readonly QueueFilter[],
+): Promise<ExitCode> {
   const control = await line.control()
   const found: QueueEntry[] = []
   const complaints: string[] = []
@@ -142,31 +173,32 @@ async function previewDrop(line: CommandLine, filters: readonly QueueFilter[]): 
     if (entries.length === 0 && filter.message !== undefined) complaints.push(unknown(filter.message))
     found.push(...entries)
   }
-  const entries = found.filter(({ leased, state }) => !leased && state !== 'delivered')
+  const entries = found.filter(({ leased, state }) => !leased && state !== 'delivered' && state !== 'bounced')
   if (line.json) line.output.json({ preview: true, recipients: entries.length, entries, complaints })
-  else for (const text of formatPreview(entries, found, line.output.width)) line.output.print(text)
+  else for (const text of formatPreview(verb, entries, found, line.output.width)) line.output.print(text)
   if (!line.json) for (const complaint of complaints) line.output.complain(complaint)
   return complaints.length === 0 ? EXIT.fine : EXIT.problem
 }
 
 function formatPreview(
+  verb: string,
   entries: readonly QueueEntry[],
   found: readonly QueueEntry[],
   width: number | null,
 ): readonly string[] {
   const busy = found.filter(({ leased }) => leased).length
   const stay = busy === 0 ? [] : [`${counted(busy, 'recipient')} being delivered right now would stay.`]
-  if (entries.length === 0) return ['Nothing to drop.', ...stay]
+  if (entries.length === 0) return [`Nothing to ${verb}.`, ...stay]
   const messages = new Set(entries.map(({ message }) => message)).size
   const atLeast = found.length >= MAX_LIST_LIMIT ? 'at least ' : ''
   const more = entries.length - SHOWN_IN_PREVIEW
   return [
-    `Would drop ${atLeast}${counted(entries.length, 'recipient')} of ${counted(messages, 'message')}, for good:`,
+    `Would ${verb} ${atLeast}${counted(entries.length, 'recipient')} of ${counted(messages, 'message')}, for good:`,
     '',
     ...formatQueue(entries.slice(0, SHOWN_IN_PREVIEW), Date.now(), width),
     ...(more > 0 ? [`… and ${more} more`] : []),
     '',
     ...stay,
-    'Nothing was changed. Run again with --yes to drop them.',
+    `Nothing was changed. Run again with --yes to ${verb} them.`,
   ]
 }

@@ -1,6 +1,6 @@
 /** `postern queue show`: everything about one message. */
 import { Command } from 'commander'
-import type { QueueEntry, RecordedSession } from '../../admin/control.ts'
+import type { Control, QueueEntry, RecordedSession, Suspension } from '../../admin/control.ts'
 import { MAX_LIST_LIMIT } from '../../admin/control-call.ts'
 import type { CommandLine } from '../command-line.ts'
 import { CommandFault, EXIT, type ExitCode } from '../exit-code.ts'
@@ -8,6 +8,7 @@ import { formatBytes, formatMoment, formatRelative } from '../quantity.ts'
 import { whatNext } from '../queue-table.ts'
 import { visible } from '../visible-text.ts'
 import { formatSession } from '../way.ts'
+import { untilWhen } from './queue-suspend.ts'
 
 export function queueShowCommand(line: CommandLine): Command {
   return new Command('show')
@@ -21,6 +22,7 @@ async function show(line: CommandLine, id: string): Promise<ExitCode> {
   const control = await line.control()
   const recipients = await control.queueList({ message: id }, MAX_LIST_LIMIT)
   const session = await control.explain(id)
+  const suspensions = await suspensionsOf(control, recipients)
   const [first] = recipients
   if (first === undefined && session === null)
     throw new CommandFault(
@@ -28,18 +30,33 @@ async function show(line: CommandLine, id: string): Promise<ExitCode> {
       `There is no message ${id} in the queue, and nothing is recorded about one.\nSee what there is: postern queue list`,
     )
   if (line.json) {
-    line.output.json({ id, queued: first !== undefined, recipients, session })
+    line.output.json({ id, queued: first !== undefined, recipients, suspensions, session })
     return EXIT.fine
   }
   const message =
     first === undefined
       ? [`${visible(id)} has left the queue: nobody is owed it any more.`]
-      : formatMessage(first, recipients, Date.now())
+      : formatMessage(first, recipients, suspensions, Date.now())
   for (const text of [...message, '', ...formatRecord(session, line)]) line.output.print(text)
   return EXIT.fine
 }
 
-function formatMessage(first: QueueEntry, recipients: readonly QueueEntry[], now: number): readonly string[] {
+/** Those that keep these recipients waiting. */
+async function suspensionsOf(
+  control: Control,
+  recipients: readonly QueueEntry[],
+): Promise<readonly Suspension[]> {
+  const routes = new Set(recipients.filter(({ state }) => state === 'due').map(({ route }) => route))
+  if (routes.size === 0) return []
+  return (await control.queueSuspensions()).filter(({ route }) => routes.has(route))
+}
+
+function formatMessage(
+  first: QueueEntry,
+  recipients: readonly QueueEntry[],
+  suspensions: readonly Suspension[],
+  now: number,
+): readonly string[] {
   const { message, reversePath, sizeBytes, acceptedAt, expiresAt } = first
   return [
     `Message   ${visible(message)}   ${formatBytes(sizeBytes)}`,
@@ -47,7 +64,11 @@ function formatMessage(first: QueueEntry, recipients: readonly QueueEntry[], now
     `Accepted  ${formatMoment(acceptedAt)}   ${formatRelative(acceptedAt, now)}   ${formatOrigin(first)}`,
     `Expires   ${formatMoment(expiresAt)}   ${formatRelative(expiresAt, now)}`,
     ...formatTags(first),
-    ...recipients.flatMap((entry) => ['', ...formatRecipient(entry, now)]),
+    ...recipients.flatMap((entry) => [
+      '',
+      ...formatRecipient(entry, now),
+      ...formatSuspended(entry, suspensions),
+    ]),
   ]
 }
 
@@ -81,6 +102,15 @@ function formatRecipient(entry: QueueEntry, now: number): readonly string[] {
     ...(isReply ? [`Last      ${visible(detail)}`] : []),
     ...(state !== 'due' && detail !== '' ? [`Reason    ${visible(detail)}`] : []),
   ]
+}
+
+function formatSuspended(
+  { state, route }: QueueEntry,
+  suspensions: readonly Suspension[],
+): readonly string[] {
+  const suspension = state === 'due' ? suspensions.find((one) => one.route === route) : undefined
+  if (suspension === undefined) return []
+  return [`Suspended ${untilWhen(suspension)}: ${visible(suspension.reason)}`]
 }
 
 function formatRecord(session: RecordedSession | null, line: CommandLine): readonly string[] {

@@ -11,6 +11,7 @@ import type {
   NewRecipient,
   QueueStore,
 } from '../../../core/queue/queue-store.ts'
+import type { StoreFaultCode } from '../../../core/state/store-fault.ts'
 
 /** An empty store; closed and removed when the test ends. */
 export type OpenStore = (t: TestContext) => Promise<StoreUnderTest>
@@ -116,7 +117,7 @@ export function sent({ head, content, contentOffset }: StoredContent): Buffer {
   return Buffer.concat([head, content.kind === 'inline' ? content.bytes.subarray(contentOffset) : head])
 }
 
-export function isFault(code: 'full' | 'unavailable') {
+export function isFault(code: StoreFaultCode) {
   return (error: unknown): true => {
     assert.equal((error as Error).name, 'StoreFault')
     assert.equal((error as { code?: unknown }).code, code)

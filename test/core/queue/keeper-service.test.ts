@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DAMAGED } from '../../../core/queue/local-claims.ts'
+import { DAMAGED } from '../../../core/queue/local-set-aside.ts'
 import type { Delivery, QueueCounts } from '../../../core/queue/queue-store.ts'
 import {
   claimAt,
@@ -112,6 +112,6 @@ test('a new database has what cannot be changed later', async (t) => {
     ['page_size', 'auto_vacuum', 'journal_mode', 'synchronous', 'wal_autocheckpoint', 'user_version'].map(
       pragma,
     ),
-    [8192, 2, 'wal', 2, 0, 3],
+    [8192, 2, 'wal', 2, 0, 4],
   )
 })

@@ -132,7 +132,7 @@ test('a store of a newer release is refused and left as it is', async (t) => {
       isFault('unavailable')(error)
       assert.match(
         String(error),
-        /queue\.db has version 7, this release knows versions up to 3: start the release/,
+        /queue\.db has version 7, this release knows versions up to 4: start the release/,
       )
       return true
     },
@@ -148,5 +148,5 @@ test('a file that is no database is refused', async (t) => {
     entry: KEEPER_ENTRY,
     onDeath: () => assert.fail('it never lived'),
   })
-  await assert.rejects(starting, isFault('unavailable'))
+  await assert.rejects(starting, isFault('damaged'))
 })

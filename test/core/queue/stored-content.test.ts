@@ -68,8 +68,8 @@ test('a spool file that is missing or too short is a fault, not a shorter messag
   const [, content] = await contents(t, BYTES)
   assert.ok(content?.kind === 'spool')
   const cut = { ...content, sizeBytes: content.sizeBytes + 1 }
-  await assert.rejects(pieces({ head: HEAD, content: cut, contentOffset: 0 }), isFault('unavailable'))
+  await assert.rejects(pieces({ head: HEAD, content: cut, contentOffset: 0 }), isFault('damaged'))
   const missing = { ...content, path: `${content.path}.gone` }
-  await assert.rejects(pieces({ head: HEAD, content: missing, contentOffset: 0 }), isFault('unavailable'))
-  await assert.rejects(contentChunk(missing, 0, 10), isFault('unavailable'))
+  await assert.rejects(pieces({ head: HEAD, content: missing, contentOffset: 0 }), isFault('damaged'))
+  await assert.rejects(contentChunk(missing, 0, 10), isFault('damaged'))
 })
