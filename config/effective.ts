@@ -33,6 +33,8 @@ const LIMITS_OFF = {
   messagesPerSession: Number.POSITIVE_INFINITY,
   errorsPerSession: Number.POSITIVE_INFINITY,
   idle: SETTINGS.properties.limits.properties.idle.default,
+  contentTime: SETTINGS.properties.limits.properties.contentTime.default,
+  contentRate: SETTINGS.properties.limits.properties.contentRate.default,
 } as const
 
 const MAX_WORKERS = SETTINGS.properties.workers.maximum
@@ -66,6 +68,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     users: settings.users === null ? null : resolve(folder, settings.users),
     domains: toDomains(settings.domains, folder),
     relay: { networks: relay.networks.map(network) },
+    lineEndings: { normalize: settings.lineEndings.normalize.map(network) },
     outbound: toOutbound(outbound, surroundings),
     passwords: toPasswords(settings, folder),
     dns: { servers: settings.dns.servers.map((text) => sure(parseDnsServer(text))) },
@@ -169,8 +172,15 @@ function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], fo
 }
 
 function toLimits(limits: Settings['limits']): LimitsConfig {
-  const { messageBytes, idle, ...counts } = typeof limits === 'string' ? LIMITS_OFF : limits
-  return { messageBytes: sizeBytes(messageBytes), ...counts, idleMs: durationMs(idle) }
+  const { messageBytes, idle, contentTime, contentRate, ...counts } =
+    typeof limits === 'string' ? LIMITS_OFF : limits
+  return {
+    messageBytes: sizeBytes(messageBytes),
+    ...counts,
+    idleMs: durationMs(idle),
+    contentMs: durationMs(contentTime),
+    contentBytesPerSecond: contentRate,
+  }
 }
 
 function toPlugin(

@@ -92,6 +92,19 @@ const limits = {
       atMost: '1d',
       default: '5m',
     },
+    contentTime: {
+      ...duration,
+      description: 'Time the content of one message may take to arrive.',
+      atLeast: '1m',
+      atMost: '1d',
+      default: '1h',
+    },
+    contentRate: {
+      ...count,
+      description: 'Octets of content a client has to send in a second, on average.',
+      minimum: 0,
+      default: 500,
+    },
   },
 } as const
 
@@ -183,6 +196,20 @@ export const SETTINGS = {
           description: 'Networks of trusted clients, in CIDR notation. Default: nobody.',
           type: 'array',
           items: { type: 'string', format: 'network', examples: ['127.0.0.0/8'] },
+          default: [],
+        },
+      },
+    },
+    lineEndings: {
+      description: 'What becomes of CR and LF that stand alone in a message.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        normalize: {
+          description: 'Networks whose clients get them made CRLF, in CIDR notation; others are refused.',
+          type: 'array',
+          items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
           default: [],
         },
       },

@@ -27,6 +27,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     users: config.users,
     domains: domains(config),
     relay: config.relay,
+    lineEndings: config.lineEndings,
     outbound: outbound(config),
     dns: { servers: config.dns.servers.map(formatEndpoint) },
     queue: {
@@ -92,9 +93,16 @@ function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
   return { tls: { certificate: tls.certificate, key: tls.key } }
 }
 
-function limits({ limits: { messageBytes, idleMs, ...counts } }: Config): unknown {
+function limits({ limits }: Config): unknown {
+  const { messageBytes, idleMs, contentMs, contentBytesPerSecond, ...counts } = limits
   if (counts.connections === Number.POSITIVE_INFINITY) return 'off'
-  return { messageBytes: formatSize(messageBytes), ...counts, idle: formatDuration(idleMs) }
+  return {
+    messageBytes: formatSize(messageBytes),
+    ...counts,
+    idle: formatDuration(idleMs),
+    contentTime: formatDuration(contentMs),
+    contentRate: contentBytesPerSecond,
+  }
 }
 
 function plugin({ source, config, grant, onError, process }: PluginConfig): unknown {

@@ -19,6 +19,7 @@ test('an empty file gives every default', () => {
     users: null,
     domains: {},
     relay: { networks: [] },
+    lineEndings: { normalize: [] },
     outbound: {
       route: null,
       port: 25,
@@ -43,6 +44,8 @@ test('an empty file gives every default', () => {
       messagesPerSession: 100,
       errorsPerSession: 20,
       idleMs: 300_000,
+      contentMs: 3_600_000,
+      contentBytesPerSecond: 500,
     },
     store: {
       kind: 'local',
@@ -101,6 +104,8 @@ test('limits: off lifts the limits on numbers and keeps those on memory and time
     messagesPerSession: Number.POSITIVE_INFINITY,
     errorsPerSession: Number.POSITIVE_INFINITY,
     idleMs: 300_000,
+    contentMs: 3_600_000,
+    contentBytesPerSecond: 500,
   })
 })
 

@@ -27,6 +27,8 @@ domains:
     deliver: smtp://192.0.2.1:25
 relay:
   networks: []
+lineEndings:
+  normalize: []
 outbound:
   route: null
   port: 25
@@ -52,6 +54,8 @@ limits:
   messagesPerSession: 100
   errorsPerSession: 20
   idle: 2m
+  contentTime: 1h
+  contentRate: 500
 store:
   kind: local
   directory: /etc/var

@@ -29,6 +29,8 @@ const LIMITS: SmtpLimits = {
   messagesPerSession: 100,
   errorsPerSession: 20,
   idleMs: 60_000,
+  contentMs: 600_000,
+  contentBytesPerSecond: 0,
 }
 
 const SETTINGS: SmtpSettings = {
@@ -36,6 +38,7 @@ const SETTINGS: SmtpSettings = {
   postmaster: null,
   domains: { 'example.test': { deliver: 'smtp://192.0.2.1:25' }, 'gone.test': { deliver: 'discard:' } },
   relay: { networks: [] },
+  lineEndings: { normalize: [] },
   outbound: { route: null },
   queue: { expireMs: 432_000_000 },
   limits: LIMITS,
