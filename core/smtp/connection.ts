@@ -271,6 +271,7 @@ export class Connection {
   #drained(): void {
     if (this.#turn !== 'unheard') return
     this.#turn = 'listening'
+    this.#patience.weOwe()
     this.leave()
     this.#goOn()
   }

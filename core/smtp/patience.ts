@@ -43,9 +43,9 @@ export class Patience {
     this.#over = over
   }
 
-  /** It is the client's turn, from now on. */
+  /** It is the client's turn: from now on, or since it became so. A part of a command buys no time. */
   clientOwes(): void {
-    this.#since = this.#now()
+    this.#since ??= this.#now()
     if (this.#timer === null) this.#arm(this.#limits.idleMs)
   }
 
@@ -56,8 +56,9 @@ export class Patience {
 
   /** Content begins: the client owes it. */
   contentBegins(): void {
+    this.#since = null
     this.clientOwes()
-    this.#content = { startedAt: this.#since ?? 0, heldMs: 0, bytes: 0 }
+    this.#content = { startedAt: this.#now(), heldMs: 0, bytes: 0 }
   }
 
   /** Some of it is there. Returns whether it came too slowly. */

@@ -20,9 +20,7 @@ export class ReplyGroup {
     if (this.#text === '') this.#since = performance.now()
     this.#text += formatReply(reply)
     return (
-      MAY_WAIT.test(line) &&
-      this.#text.length < MAX_GATHERED &&
-      performance.now() - this.#since < MAX_WAIT_MS
+      MAY_WAIT.test(line) && this.#text.length < MAX_GATHERED && performance.now() - this.#since < MAX_WAIT_MS
     )
   }
 

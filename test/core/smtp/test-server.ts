@@ -18,6 +18,7 @@ import type {
 } from '../../../core/smtp/ports.ts'
 import { SmtpServer } from '../../../core/smtp/server.ts'
 import type { SmtpLimits, SmtpSettings } from '../../../core/smtp/settings.ts'
+import { InProcessSocket } from '../../support/in-process-socket.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { pass, TestPanel, type TestPlugin } from './panel.ts'
 
@@ -127,6 +128,13 @@ export class TestServer {
       this.#clients.push(client)
       return client
     })
+  }
+
+  /** A client without a network between: every piece comes as it is said, every write is seen as it is made. */
+  plug(): InProcessSocket {
+    const socket = new InProcessSocket()
+    this.#net.emit('connection', socket)
+    return socket
   }
 
   /** A client that was greeted and has said EHLO. */
