@@ -112,7 +112,9 @@ export class Connection {
         this.#lines.add(octets)
         if (this.#lines.byteLength > MAX_AHEAD_BYTES) this.#socket.pause()
         return
-      default:
+      case 'shaking':
+      case 'leaving':
+      case 'gone':
     }
   }
 

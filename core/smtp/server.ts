@@ -79,7 +79,7 @@ export class SmtpServer {
       tls: listener.tls === 'implicit' ? 'first' : 'later',
       context: () => this.#context(),
       limits: this.#service.policy.settings.limits,
-      now: this.#service.parts.clock.monotonic,
+      now: () => this.#service.parts.clock.monotonic(),
       ended: () => this.#ended(connection),
     })
     this.#open.set(connection, listener)

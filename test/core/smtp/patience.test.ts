@@ -7,7 +7,7 @@ const MINUTE = 60_000
 function started(
   contentMs: number,
   contentBytesPerSecond: number,
-): { patience: Patience; wait(ms: number): void } {
+): { patience: Patience; wait: (ms: number) => void } {
   let now = 1_000
   const patience = new Patience(
     { idleMs: Infinity, contentMs, contentBytesPerSecond },
