@@ -16,6 +16,8 @@ export interface Config {
   readonly users: string | null
   readonly domains: Readonly<Record<string, DomainConfig>>
   readonly relay: { readonly networks: readonly string[] }
+  /** Networks whose clients get bare CR and bare LF made CRLF. */
+  readonly lineEndings: { readonly normalize: readonly string[] }
   readonly outbound: OutboundConfig
   /**
    * Passwords of the destinations above that name a user, by their text. They stand here alone: what is stored, logged
@@ -154,6 +156,8 @@ export interface LimitsConfig {
   /** Of one client network at one listener, in ten minutes; null: no limits. */
   readonly network: NetworkLimitsConfig | null
   readonly idleMs: number
+  readonly contentMs: number
+  readonly contentBytesPerSecond: number
 }
 
 export interface StoreConfig {

@@ -37,6 +37,8 @@ const LIMITS_OFF = {
   memory: SETTINGS.properties.limits.properties.memory.default,
   network: null,
   idle: SETTINGS.properties.limits.properties.idle.default,
+  contentTime: SETTINGS.properties.limits.properties.contentTime.default,
+  contentRate: SETTINGS.properties.limits.properties.contentRate.default,
 } as const
 
 const MAX_WORKERS = SETTINGS.properties.workers.maximum
@@ -70,6 +72,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     users: settings.users === null ? null : resolve(folder, settings.users),
     domains: toDomains(settings.domains, folder),
     relay: { networks: relay.networks.map(network) },
+    lineEndings: { normalize: settings.lineEndings.normalize.map(network) },
     outbound: toOutbound(outbound, surroundings),
     passwords: toPasswords(settings, folder),
     dns: { servers: settings.dns.servers.map((text) => sure(parseDnsServer(text))) },
@@ -186,7 +189,7 @@ function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], fo
 
 function toLimits(limits: Settings['limits']): LimitsConfig {
   const settings = typeof limits === 'string' ? LIMITS_OFF : limits
-  const { messageBytes, idle, tarpit, memory, network, ...counts } = settings
+  const { messageBytes, idle, contentTime, contentRate, tarpit, memory, network, ...counts } = settings
   return {
     messageBytes: sizeBytes(messageBytes),
     ...counts,
@@ -194,6 +197,8 @@ function toLimits(limits: Settings['limits']): LimitsConfig {
     memoryBytes: sizeBytes(memory),
     network: network === null ? null : { ...network, bytes: sizeBytes(network.bytes) },
     idleMs: durationMs(idle),
+    contentMs: durationMs(contentTime),
+    contentBytesPerSecond: contentRate,
   }
 }
 

@@ -92,6 +92,19 @@ export const limits = {
       atMost: '1d',
       default: '5m',
     },
+    contentTime: {
+      ...duration,
+      description: 'Time the content of one message may take to arrive.',
+      atLeast: '1m',
+      atMost: '1d',
+      default: '1h',
+    },
+    contentRate: {
+      ...count,
+      description: 'Octets of content a client has to send in a second, on average.',
+      minimum: 0,
+      default: 500,
+    },
   },
 } as const
 

@@ -26,6 +26,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
     users: config.users,
     domains: domains(config),
     relay: config.relay,
+    lineEndings: config.lineEndings,
     outbound: outbound(config),
     dns: { servers: config.dns.servers.map(formatEndpoint) },
     queue: {
@@ -92,7 +93,8 @@ function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
 }
 
 function limits({ limits: all }: Config): unknown {
-  const { messageBytes, idleMs, tarpitMs, memoryBytes, network, ...counts } = all
+  const { messageBytes, idleMs, contentMs, contentBytesPerSecond, tarpitMs, memoryBytes, ...others } = all
+  const { network, ...counts } = others
   if (network === null) return 'off'
   return {
     messageBytes: formatSize(messageBytes),
@@ -101,6 +103,8 @@ function limits({ limits: all }: Config): unknown {
     memory: formatSize(memoryBytes),
     network: { ...network, bytes: formatSize(network.bytes) },
     idle: formatDuration(idleMs),
+    contentTime: formatDuration(contentMs),
+    contentRate: contentBytesPerSecond,
   }
 }
 

@@ -1,7 +1,6 @@
 /**
  * The seam between the wire and the conversation. The wire splits lines, takes the dots out of message content and
- * watches the socket; the conversation decides what is said. Today the wire is smtp-server's line splitter
- * (server.ts); a parser of our own fits behind the same port.
+ * watches the socket (connection.ts); the conversation decides what is said.
  */
 import type { Reply } from '../mail/reply.ts'
 import type { TlsFacts } from '../mail/session.ts'
@@ -48,6 +47,7 @@ export type Violation =
   | 'line-too-long'
   | 'content-before-354'
   | 'command-before-tls'
+  | 'too-slow'
 
 /** One conversation, as the wire sees it. None of these throws or rejects. */
 export interface Dialogue {

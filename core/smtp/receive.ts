@@ -3,6 +3,7 @@ import type { Content } from '../mail/message.ts'
 import type { ClientSession } from './client-session.ts'
 import { ContentCheck, type Malformed } from './content-check.ts'
 import type { ReplyStep } from './dialogue-port.ts'
+import { LineEndings } from './line-endings.ts'
 import type { MailTransaction } from './mail-transaction.ts'
 import type { SpoolReceiver } from './ports.ts'
 import { refuse } from './refusal.ts'
@@ -43,11 +44,13 @@ export class IncomingMessage {
   readonly #decide: Decide
   readonly #limitBytes: number
   readonly #check = new ContentCheck()
+  /** null: the client's line ends stay as they are. */
+  readonly #lineEndings: LineEndings | null
   #flow: Flow = STORING
   #sizeBytes = 0
 
   constructor(client: ClientSession, transaction: MailTransaction, decide: Decide) {
-    const { settings } = client.policy
+    const { settings, normalized } = client.policy
     const { spool, newQueueId } = client.service.parts
     this.client = client
     this.transaction = transaction
@@ -55,6 +58,7 @@ export class IncomingMessage {
     this.#spool = spool.receiver(this.queueId, settings.store.inlineBytes)
     this.#decide = decide
     this.#limitBytes = settings.limits.messageBytes
+    this.#lineEndings = normalized.has(client.facts.client.address) ? new LineEndings() : null
   }
 
   /** The final dot was there, and what becomes of the message is being decided. */
@@ -63,7 +67,9 @@ export class IncomingMessage {
   }
 
   /** Never throws or rejects: trouble is remembered for the reply to the final dot. */
-  write(piece: Uint8Array): ReplyStep | Promise<void> | undefined {
+  write(received: Uint8Array): ReplyStep | Promise<void> | undefined {
+    // Before anything looks at it: what is checked, signed and stored is one and the same.
+    const piece = this.#lineEndings?.take(received) ?? received
     this.#sizeBytes += piece.byteLength
     // The reply belongs behind the final dot; who sends twice what we take does not hear it (RFC 1870 §6.3).
     if (this.#sizeBytes > 2 * this.#limitBytes) return this.#tooLarge(true)

@@ -8,6 +8,10 @@ export interface SmtpSettings {
   /** The domains that are ours, and where their mail goes. */
   readonly domains: Readonly<Record<string, { readonly deliver: string }>>
   readonly relay: { readonly networks: readonly string[] }
+  readonly lineEndings: {
+    /** Networks whose clients get bare CR and bare LF made CRLF; others are refused. */
+    readonly normalize: readonly string[]
+  }
   readonly outbound: {
     /** A destination; `mx`: the mail exchangers of each domain; null: nowhere. */
     readonly route: string | null
@@ -32,6 +36,10 @@ export interface SmtpLimits {
   readonly network?: NetworkLimits | null
   /** Octets a worker may have in memory before it sends clients away. */
   readonly memoryBytes?: number
+  /** Content of one message, from 354 to the final dot. */
+  readonly contentMs: number
+  /** Octets of content a second, over all of it so far, from its second minute on. */
+  readonly contentBytesPerSecond: number
 }
 
 /** What is counted of a client network, in ten minutes. */

@@ -19,6 +19,7 @@ test('an empty file gives every default', () => {
     users: null,
     domains: {},
     relay: { networks: [] },
+    lineEndings: { normalize: [] },
     outbound: {
       route: null,
       port: 25,
@@ -55,6 +56,8 @@ test('an empty file gives every default', () => {
         authFailures: 50,
       },
       idleMs: 300_000,
+      contentMs: 3_600_000,
+      contentBytesPerSecond: 500,
     },
     store: {
       kind: 'local',
@@ -116,6 +119,8 @@ test('limits: off lifts the limits on numbers and keeps those on memory and time
     memoryBytes: 2_147_483_648,
     network: null,
     idleMs: 300_000,
+    contentMs: 3_600_000,
+    contentBytesPerSecond: 500,
   })
 })
 

@@ -29,6 +29,8 @@ domains:
     deliver: smtp://192.0.2.1:25
 relay:
   networks: []
+lineEndings:
+  normalize: []
 outbound:
   route: null
   port: 25
@@ -65,6 +67,8 @@ limits:
     unknownRecipients: 200
     authFailures: 50
   idle: 2m
+  contentTime: 1h
+  contentRate: 500
 store:
   kind: local
   directory: /etc/var
