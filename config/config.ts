@@ -136,10 +136,14 @@ export interface NetworkLimitsConfig {
 
 /** What a listener has otherwise. */
 export interface ListenerLimitsConfig {
+  readonly messageBytes?: number
   readonly connectionsPerNetwork?: number
   readonly recipientsPerMessage?: number
   readonly messagesPerSession?: number
   readonly errorsPerSession?: number
+  readonly tarpitMs?: number
+  readonly idleMs?: number
+  readonly longLines?: 'accept' | 'refuse'
   readonly network?: Partial<NetworkLimitsConfig>
 }
 
@@ -156,6 +160,7 @@ export interface LimitsConfig {
   /** Of one client network at one listener, in ten minutes; null: no limits. */
   readonly network: NetworkLimitsConfig | null
   readonly idleMs: number
+  readonly longLines: 'accept' | 'refuse'
   readonly contentMs: number
   readonly contentBytesPerSecond: number
 }

@@ -10,6 +10,7 @@ import type {
   ListenerConfig,
   ListenerLimitsConfig,
   LookupConfig,
+  NetworkLimitsConfig,
   OutboundConfig,
   PluginConfig,
   QueueConfig,
@@ -37,6 +38,7 @@ const LIMITS_OFF = {
   memory: SETTINGS.properties.limits.properties.memory.default,
   network: null,
   idle: SETTINGS.properties.limits.properties.idle.default,
+  longLines: SETTINGS.properties.limits.properties.longLines.default,
   contentTime: SETTINGS.properties.limits.properties.contentTime.default,
   contentRate: SETTINGS.properties.limits.properties.contentRate.default,
 } as const
@@ -205,10 +207,23 @@ function toLimits(limits: Settings['limits']): LimitsConfig {
 /** Only what is written: everything else is what `limits` says. */
 function toListenerLimits(limits: Settings['listeners'][number]['limits']): ListenerLimitsConfig | null {
   if (limits === undefined) return null
-  const { network, ...counts } = limits
-  if (network === undefined) return counts
-  const { bytes, ...numbers } = network
-  return { ...counts, network: bytes === undefined ? numbers : { ...numbers, bytes: sizeBytes(bytes) } }
+  const { messageBytes, tarpit, idle, network, ...others } = limits
+  return {
+    ...(messageBytes === undefined ? {} : { messageBytes: sizeBytes(messageBytes) }),
+    ...others,
+    ...(tarpit === undefined ? {} : { tarpitMs: durationMs(tarpit) }),
+    ...(network === undefined ? {} : { network: toNetworkLimits(network) }),
+    ...(idle === undefined ? {} : { idleMs: durationMs(idle) }),
+  }
+}
+
+function toNetworkLimits({
+  bytes,
+  ...numbers
+}: NonNullable<
+  NonNullable<Settings['listeners'][number]['limits']>['network']
+>): Partial<NetworkLimitsConfig> {
+  return bytes === undefined ? numbers : { ...numbers, bytes: sizeBytes(bytes) }
 }
 
 function toPlugin(

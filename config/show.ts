@@ -1,6 +1,6 @@
 /** The effective configuration in the shape of the file: every default written out, every secret masked. */
 import { stringify } from 'yaml'
-import type { Config, LookupConfig, PluginConfig } from './config.ts'
+import type { Config, ListenerConfig, LookupConfig, PluginConfig } from './config.ts'
 import { formatDuration } from './durations.ts'
 import { formatEndpoint } from './endpoint.ts'
 import { MASK } from './mask.ts'
@@ -18,10 +18,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
   const shown = {
     hostname: config.hostname,
     postmaster: config.postmaster,
-    listeners: config.listeners.map(({ host, port, ...settings }) => ({
-      address: formatEndpoint({ host, port }),
-      ...settings,
-    })),
+    listeners: config.listeners.map(listener),
     ...certificate(config),
     users: config.users,
     domains: domains(config),
@@ -90,6 +87,22 @@ function destination(text: string, { passwords }: Config): string {
 function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
   if (tls === null || tls.isGenerated) return {}
   return { tls: { certificate: tls.certificate, key: tls.key } }
+}
+
+function listener({ host, port, limits: own, ...settings }: ListenerConfig): unknown {
+  const address = formatEndpoint({ host, port })
+  if (own === undefined) return { address, ...settings }
+  const { messageBytes, tarpitMs, idleMs, ...others } = own
+  return {
+    address,
+    ...settings,
+    limits: {
+      ...(messageBytes === undefined ? {} : { messageBytes: formatSize(messageBytes) }),
+      ...others,
+      ...(tarpitMs === undefined ? {} : { tarpit: formatDuration(tarpitMs) }),
+      ...(idleMs === undefined ? {} : { idle: formatDuration(idleMs) }),
+    },
+  }
 }
 
 function limits({ limits: all }: Config): unknown {

@@ -42,6 +42,14 @@ export class CommandLines {
     }
   }
 
+  /** All of it, which is no command. */
+  takeAll(): Buffer {
+    const rest = this.#octets.subarray(this.#from)
+    const octets = this.#later.length === 0 ? rest : Buffer.concat([rest, ...this.#later])
+    this.clear()
+    return octets
+  }
+
   /** Forgets all of it. */
   clear(): void {
     this.#octets = NOTHING

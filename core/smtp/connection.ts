@@ -5,9 +5,18 @@
 import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Reply } from '../mail/reply.ts'
+import { ChunkReader } from './chunk-reader.ts'
 import { CommandLines } from './command-lines.ts'
 import { DataReader } from './data-reader.ts'
-import type { Dialogue, Receiver, ReceiveStep, SecureStep, Step, Violation } from './dialogue-port.ts'
+import type {
+  ChunkStep,
+  Dialogue,
+  Receiver,
+  ReceiveStep,
+  SecureStep,
+  Step,
+  Violation,
+} from './dialogue-port.ts'
 import { Patience, type PatienceLimits } from './patience.ts'
 import { ReplyGroup } from './reply-group.ts'
 import { secureSocket } from './tls-socket.ts'
@@ -39,7 +48,7 @@ export interface ConnectionOptions {
 type Turn = 'shaking' | 'greeting' | 'asking' | 'listening' | 'unheard' | 'leaving' | 'gone'
 
 interface Incoming {
-  readonly reader: DataReader
+  readonly reader: DataReader | ChunkReader
   readonly receiver: Receiver
 }
 
@@ -51,7 +60,7 @@ export class Connection {
   readonly #lines = new CommandLines()
   readonly #replies = new ReplyGroup()
   #turn: Turn = 'shaking'
-  /** The message that arrives, behind 354. */
+  /** The content that arrives, behind 354 or BDAT. */
   #message: Incoming | null = null
   /** The client has ended its side (RFC 9293 §3.6): what it had said by then is answered. */
   #hasEnded = false
@@ -132,7 +141,7 @@ export class Connection {
       if (line === null) return this.#heardAll()
       this.#command(line)
     }
-    if (this.#message !== null && this.#turn === 'listening') this.#wait()
+    if (this.#message !== null && this.#turn === 'listening') this.#waitForContent()
   }
 
   /** The group is through: what was gathered is said, and the client's turn begins. */
@@ -143,6 +152,13 @@ export class Connection {
       return this.#violated('line-too-long')
     if (this.#hasEnded) return this.#end()
     if (this.#say()) this.#wait()
+  }
+
+  /** Behind BDAT it comes at once, and whoever waits for replies to what stood before is not kept waiting for it. */
+  #waitForContent(): void {
+    if (this.#hasEnded) return void this.#socket.destroy()
+    this.#say()
+    this.#wait()
   }
 
   #wait(): void {
@@ -173,6 +189,7 @@ export class Connection {
 
   #carryOut(step: Step, line: string): void {
     if (step.kind === 'receive') return this.#receive(step)
+    if (step.kind === 'chunk') return this.#receiveChunk(step)
     if (step.kind === 'secure') return this.#secure(step)
     if (step.closes) return this.#endWith(step.reply)
     this.#turn = 'listening'
@@ -188,6 +205,15 @@ export class Connection {
     this.#patience.contentBegins()
     this.#replies.add(reply, '')
     this.#say()
+  }
+
+  /** Part of it may have come with the command. */
+  #receiveChunk({ octets, isFirst, receiver }: ChunkStep): void {
+    this.#turn = 'listening'
+    this.#message = { reader: new ChunkReader(octets), receiver }
+    if (isFirst) this.#patience.contentBegins()
+    const ahead = this.#lines.takeAll()
+    if (ahead.length > 0 || octets === 0) this.#take(ahead)
   }
 
   #take(octets: Buffer): void {
@@ -222,7 +248,8 @@ export class Connection {
     if (reader.rest === null) return
     if (reader.rest.length > 0) this.#lines.add(reader.rest)
     this.#message = null
-    this.#patience.contentEnds()
+    // Whoever ends here does not wait for the reply; see #clientEnded.
+    if (this.#hasEnded && reader.rest.length === 0) return void this.#socket.destroy()
     this.#ours()
     void receiver.end().then((step) => this.#act(step, ''))
   }

@@ -54,7 +54,7 @@ export class Patience {
     this.#since = null
   }
 
-  /** Content begins: the client owes it. */
+  /** Content of another message begins: the client owes it. */
   contentBegins(): void {
     this.#since = null
     this.clientOwes()
@@ -72,11 +72,6 @@ export class Patience {
   /** We kept the client waiting for so long. */
   held(ms: number): void {
     if (this.#content !== null) this.#content.heldMs += ms
-  }
-
-  contentEnds(): void {
-    this.#content = null
-    this.#since = null
   }
 
   /** The connection ends or is another one now. */

@@ -11,6 +11,7 @@ import type { PolicyParts } from './policy.ts'
 import type { SmtpParts } from './ports.ts'
 import { throughProxy } from './proxy-header.ts'
 import { SmtpService } from './service.ts'
+import { limitsAt } from './settings.ts'
 
 /** The server role: accepts at the listeners attached to it until it is drained. */
 export class SmtpServer {
@@ -89,7 +90,7 @@ export class SmtpServer {
       dialogue,
       tls: listener.tls === 'implicit' ? 'first' : 'later',
       context: () => this.#context(),
-      limits: this.#service.policy.settings.limits,
+      limits: limitsAt(listener, this.#service.policy.settings.limits),
       now: () => this.#service.parts.clock.monotonic(),
       ended: () => this.#ended(connection),
     })

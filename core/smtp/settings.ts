@@ -30,6 +30,8 @@ export interface SmtpLimits {
   readonly messagesPerSession: number
   readonly errorsPerSession: number
   readonly idleMs: number
+  /** Lines of a message beyond 998 octets (RFC 5321 §4.5.3.1.6); accepted when missing. */
+  readonly longLines?: 'accept' | 'refuse'
   /** How long a client that makes mistakes waits for replies; not at all when missing. */
   readonly tarpitMs?: number
   /** Of one client network at one listener; no limits when missing. */
@@ -61,6 +63,21 @@ export type NetworkLimits = Readonly<Record<NetworkKind, number>>
 export type ListenerLimits = Partial<
   Pick<
     SmtpLimits,
-    'connectionsPerNetwork' | 'recipientsPerMessage' | 'messagesPerSession' | 'errorsPerSession'
+    | 'messageBytes'
+    | 'connectionsPerNetwork'
+    | 'recipientsPerMessage'
+    | 'messagesPerSession'
+    | 'errorsPerSession'
+    | 'tarpitMs'
+    | 'idleMs'
+    | 'longLines'
   >
 > & { readonly network?: Partial<NetworkLimits> }
+
+/** What is in force at a listener: its own limits, and where it has none those of all. */
+export function limitsAt({ limits: own }: { readonly limits?: ListenerLimits }, all: SmtpLimits): SmtpLimits {
+  if (own === undefined) return all
+  const { network: ownNetwork, ...others } = own
+  const { network } = all
+  return { ...all, ...others, ...(network ? { network: { ...network, ...ownNetwork } } : {}) }
+}

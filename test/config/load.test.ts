@@ -56,6 +56,7 @@ test('an empty file gives every default', () => {
         authFailures: 50,
       },
       idleMs: 300_000,
+      longLines: 'accept',
       contentMs: 3_600_000,
       contentBytesPerSecond: 500,
     },
@@ -119,6 +120,7 @@ test('limits: off lifts the limits on numbers and keeps those on memory and time
     memoryBytes: 2_147_483_648,
     network: null,
     idleMs: 300_000,
+    longLines: 'accept',
     contentMs: 3_600_000,
     contentBytesPerSecond: 500,
   })

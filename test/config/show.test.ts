@@ -55,6 +55,7 @@ limits:
   connectionsPerNetwork: 20
   messagesPerSession: 100
   errorsPerSession: 20
+  longLines: accept
   tarpit: 1s
   memory: 2GiB
   network:
@@ -108,6 +109,7 @@ const texts = [
   'domains: { a.test: { deliver: "lmtp://127.0.0.1" }, b.test: { deliver: "lmtp+unix:./lmtp" } }',
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
   'limits: off',
+  'listeners: [{ address: "[::]:25", limits: { messageBytes: 5MiB, tarpit: 2s, idle: 1m, longLines: refuse, network: { bytes: 1GiB } } }]',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
   'plugins: [{ path: ./x.ts, config: { a: [1, { b: null }], "c d": "- e: #" }, grant: { relay.grant: true }, onError: skip }]',
   ...files.map((file) => readFileSync(file, 'utf8')),

@@ -18,19 +18,28 @@ interface Model {
   sender: string | null
   recipients: Set<string>
   refused: number
+  /** Content that came by BDAT; null when there was none. */
+  content: string | null
 }
 
 interface Command {
   readonly text: string
+  /** Octets of a chunk behind it. */
+  readonly chunk?: string
   /** The code the model expects; changes the model. */
-  expect(model: Model): number
+  expect(model: Model, asked: (envelope: string) => void): number
 }
 
 const reset = (model: Model): void => {
   model.sender = null
   model.recipients = new Set()
   model.refused = 0
+  model.content = null
 }
+
+const NEW: Model = { hasHello: false, sender: null, recipients: new Set(), refused: 0, content: null }
+
+const envelopeOf = (model: Model): string => `<${model.sender}> ${[...model.recipients].sort().join()}`
 
 const hello = (text: string, code: number): Command => ({
   text,
@@ -57,7 +66,7 @@ const mail = (sender: string, code: number): Command => ({
 const rcpt = (recipient: string, code: number): Command => ({
   text: `RCPT TO:<${recipient}>`,
   expect: (model) => {
-    if (model.sender === null) return 503
+    if (model.sender === null || model.content !== null) return 503
     if (code === 250) model.recipients.add(recipient)
     else model.refused++
     return code
@@ -69,11 +78,27 @@ const fixed = (text: string, code: number): Command => ({ text, expect: () => co
 const DATA: Command = {
   text: 'DATA',
   expect: (model) => {
-    if (model.sender === null) return 503
+    if (model.sender === null || model.content !== null) return 503
     if (model.recipients.size > 0) return 354
     return model.refused > 0 ? 554 : 503
   },
 }
+
+/** Refused, it is thrown away; what it makes of the content so far may end the transaction (RFC 3030 §2). */
+const bdat = (chunk: string, isLast: boolean): Command => ({
+  text: `BDAT ${chunk.length}${isLast ? ' LAST' : ''}`,
+  chunk,
+  expect: (model, asked) => {
+    if (model.sender === null) return 503
+    if (model.recipients.size === 0) return model.refused > 0 ? 554 : 503
+    model.content = `${model.content ?? ''}${chunk}`
+    const whole = isLast && !/^$|\n$/.test(model.content) ? `${model.content}\r\n` : model.content
+    const isMalformed = /\r(?!\n|$)|(?<!\r)\n/.test(whole)
+    if (isLast && !isMalformed) for (const hook of ['data', 'queue']) asked(`${hook} ${envelopeOf(model)}`)
+    if (isLast || isMalformed) reset(model)
+    return isMalformed ? 554 : 250
+  },
+})
 
 const COMMANDS: readonly Command[] = [
   hello('EHLO client.example', 250),
@@ -90,6 +115,10 @@ const COMMANDS: readonly Command[] = [
   rcpt('one@elsewhere.test', 550),
   rcpt('', 501),
   DATA,
+  ...['Subject: x\r\n\r\n', '\r\n.\r\nQUIT\r\n', 'a\r', '\n', 'b\n', 'c', ''].flatMap((chunk) => [
+    bdat(chunk, false),
+    bdat(chunk, true),
+  ]),
   {
     text: 'RSET',
     expect: (model) => {
@@ -109,6 +138,13 @@ const ORDERLY: readonly Command[] = [
   mail('a@client.example', 250),
   rcpt('one@example.test', 250),
   DATA,
+]
+
+const CHUNKED: readonly Command[] = [
+  ...ORDERLY.slice(0, 3),
+  bdat('Subject: x\r\n\r\nx\r', false),
+  bdat('\n.\r\n', false),
+  bdat('..\r\n', true),
 ]
 
 const CONTENTS = [
@@ -157,12 +193,12 @@ async function play(
   contents: readonly (typeof CONTENTS)[number][],
   cuts: readonly number[],
 ): Promise<readonly string[]> {
-  const model: Model = { hasHello: false, sender: null, recipients: new Set(), refused: 0 }
+  const model: Model = { ...NEW, recipients: new Set() }
   const envelopes: string[] = []
-  let group: { text: string; code: number }[] = []
+  let group: { text: string; chunk?: string | undefined; code: number }[] = []
   let messages = 0
   const send = async (): Promise<void> => {
-    sayCut(wire, group.map(({ text }) => `${text}\r\n`).join(''), cuts)
+    sayCut(wire, group.map(({ text, chunk = '' }) => `${text}\r\n${chunk}`).join(''), cuts)
     const replies = await wire.replies(group.length)
     assert.deepEqual(
       replies.map((reply) => Number(reply.slice(0, 3))),
@@ -172,13 +208,13 @@ async function play(
     group = []
   }
   for (const command of commands) {
-    const code = command.expect(model)
-    group.push({ text: command.text, code })
+    const code = command.expect(model, (envelope) => envelopes.push(envelope))
+    group.push({ text: command.text, chunk: command.chunk, code })
     if (command !== DATA) continue
     await send()
     if (code !== 354) continue
     const content = contents[messages++ % contents.length] ?? CONTENTS[0]
-    const envelope = `<${model.sender}> ${[...model.recipients].sort().join()}`
+    const envelope = envelopeOf(model)
     if (content.isAsked) envelopes.push(`data ${envelope}`)
     if (content.code === 250) envelopes.push(`queue ${envelope}`)
     reset(model)
@@ -202,6 +238,8 @@ const part = fc.oneof(
   fc.constantFrom(...COMMANDS).map((command) => [command]),
   fc.constant(ORDERLY),
   fc.constant(ORDERLY.slice(0, 2)),
+  fc.constant(CHUNKED),
+  fc.constant(CHUNKED.slice(1, -1)),
   fc.constant(ORDERLY.slice(1)),
 )
 

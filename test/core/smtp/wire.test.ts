@@ -211,3 +211,95 @@ test('a reset at any octet of a session leaves nothing behind', async () => {
   assert.match(await (await server.greeted()).ask('NOOP'), /^250 /)
   await server.stop()
 })
+
+test('chunks come in pieces of any size, and every octet is where it belongs (RFC 3030)', async () => {
+  const server = await TestServer.start()
+  const chunks = 'BDAT 14\r\nSubject: x\r\n\r\nBDAT 0\r\nBDAT 10\r\n..dots\r\n.\rBDAT 6 LAST\r\n\n\r\nend'
+  const text = `EHLO a.example\r\n${ENVELOPE}${chunks}NOOP\r\nQUIT\r\n`
+  for (const size of [1, 2, 3, 7, 50, 1_000]) {
+    const socket = server.plug()
+    await socket.replies(1)
+    for (let from = 0; from < text.length; from += size) socket.say(text.slice(from, from + size))
+    assert.deepEqual(
+      (await socket.replies(9)).map((reply) => reply.slice(0, 3)),
+      ['250', '250', '250', '250', '250', '250', '250', '250', '221'],
+    )
+    const [stored] = server.stored.splice(0)
+    assert.ok(
+      stored !== undefined &&
+        server.sent(stored).endsWith('\r\nSubject: x\r\n\r\n..dots\r\n.\r\n\r\nend\r\n'),
+    )
+    socket.destroy()
+  }
+  await server.stop()
+})
+
+test('replies to what stands before a chunk do not wait for it', async () => {
+  const server = await TestServer.start()
+  const client = await server.greeted()
+  client.raw(`${ENVELOPE}BDAT 4\r\nha`)
+  await client.expect('250', null)
+  await client.expect('250', null)
+  client.raw('lf')
+  assert.equal(await client.reply(), '250 2.0.0 4 octets received')
+  await server.stop()
+})
+
+test('an end within a chunk, or behind the last one without QUIT, stores nothing', async () => {
+  const server = await TestServer.start({ plugins: [slowly, relayControl] })
+  for (const [behind, stored] of [
+    ['BDAT 5 LAST\r\nhalf', 0],
+    ['BDAT 4\r\nhalf', 0],
+    ['BDAT 5 LAST\r\nwhole', 0],
+    ['BDAT 5 LAST\r\nwholeQUIT\r\n', 1],
+  ] as const) {
+    const socket = server.plug()
+    await socket.replies(1)
+    socket.say(`EHLO a.example\r\n${ENVELOPE}${behind}`)
+    socket.finish()
+    while (!socket.destroyed) await new Promise(setImmediate)
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    assert.equal(server.stored.splice(0).length, stored, behind)
+  }
+  assert.equal(server.spool.aborted.length, 3)
+  await server.stop()
+})
+
+test('long lines are refused where that is configured, in all chunks together and at one listener alone', async () => {
+  const listener = {
+    role: 'mx',
+    address: '127.0.0.1:25',
+    tls: 'off',
+    limits: { longLines: 'refuse' },
+  } as const
+  const server = await TestServer.start({ listener })
+  const client = await server.greeted()
+  for (const [octets, code] of [
+    [998, '250 2.0.0 Queued'],
+    [999, '554 5.6.0 Message contains a line longer than 998 octets'],
+  ] as const) {
+    client.raw(
+      `${ENVELOPE}BDAT 505\r\n\r\n\r\n.${'x'.repeat(500)}BDAT ${octets - 501} LAST\r\n${'x'.repeat(octets - 501)}`,
+    )
+    for (let i = 0; i < 3; i++) await client.expect('250', null)
+    assert.ok((await client.reply()).startsWith(code))
+    client.raw(`${ENVELOPE}DATA\r\n`)
+    for (const reply of ['250', '250', '354']) await client.expect(reply, null)
+    client.raw(`\r\n\r\n..${'x'.repeat(octets - 1)}\r\n.\r\n`)
+    assert.ok((await client.reply()).startsWith(code))
+  }
+  await server.stop()
+})
+
+test('a listener has a size and an idle time of its own', async () => {
+  const limits = { messageBytes: 2_000, idleMs: 150 }
+  const server = await TestServer.start({
+    listener: { role: 'mx', address: '127.0.0.1:25', tls: 'off', limits },
+  })
+  const client = await server.connect()
+  await client.reply()
+  assert.match(await client.ask('EHLO a.example'), /^250-SIZE 2000$/m)
+  assert.match(await client.ask('MAIL FROM:<a@client.example> SIZE=2001'), /^552 5\.3\.4 /)
+  assert.match(await client.line(), /^421 4\.4\.2 /)
+  await server.stop()
+})
