@@ -240,7 +240,7 @@ export class Connection {
       this.#turn = 'listening'
       this.#patience.held(this.#options.now() - since)
       this.#taken(message)
-      if (this.#turn === 'listening') this.#wait()
+      if (this.#turn === 'listening') this.#waitForContent()
     })
   }
 
