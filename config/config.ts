@@ -16,6 +16,8 @@ export interface Config {
   readonly users: string | null
   readonly domains: Readonly<Record<string, DomainConfig>>
   readonly relay: { readonly networks: readonly string[] }
+  /** Networks whose clients get bare CR and bare LF made CRLF. */
+  readonly lineEndings: { readonly normalize: readonly string[] }
   readonly outbound: OutboundConfig
   /**
    * Passwords of the destinations above that name a user, by their text. They stand here alone: what is stored, logged
@@ -164,10 +166,14 @@ export interface NetworkLimitsConfig {
 
 /** What a listener has otherwise. */
 export interface ListenerLimitsConfig {
+  readonly messageBytes?: number
   readonly connectionsPerNetwork?: number
   readonly recipientsPerMessage?: number
   readonly messagesPerSession?: number
   readonly errorsPerSession?: number
+  readonly tarpitMs?: number
+  readonly idleMs?: number
+  readonly longLines?: 'accept' | 'refuse'
   readonly network?: Partial<NetworkLimitsConfig>
 }
 
@@ -190,6 +196,9 @@ export interface LimitsConfig {
   /** Of one client network at one listener, in ten minutes; null: no limits. */
   readonly network: NetworkLimitsConfig | null
   readonly idleMs: number
+  readonly longLines: 'accept' | 'refuse'
+  readonly contentMs: number
+  readonly contentBytesPerSecond: number
 }
 
 export interface StoreConfig {

@@ -12,6 +12,7 @@ import type {
   ListenerConfig,
   ListenerLimitsConfig,
   LookupConfig,
+  NetworkLimitsConfig,
   OutboundConfig,
   PluginConfig,
   QueueConfig,
@@ -43,6 +44,9 @@ const LIMITS_OFF = {
   storeDelay: SETTINGS.properties.limits.properties.storeDelay.default,
   network: null,
   idle: SETTINGS.properties.limits.properties.idle.default,
+  longLines: SETTINGS.properties.limits.properties.longLines.default,
+  contentTime: SETTINGS.properties.limits.properties.contentTime.default,
+  contentRate: SETTINGS.properties.limits.properties.contentRate.default,
 } as const
 
 const MAX_WORKERS = SETTINGS.properties.workers.maximum
@@ -76,6 +80,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
     users: settings.users === null ? null : resolve(folder, settings.users),
     domains: toDomains(settings.domains, folder),
     relay: { networks: relay.networks.map(network) },
+    lineEndings: { normalize: settings.lineEndings.normalize.map(network) },
     outbound: toOutbound(outbound, surroundings),
     passwords: toPasswords(settings, folder),
     dns: { servers: settings.dns.servers.map((text) => sure(parseDnsServer(text))) },
@@ -221,7 +226,8 @@ function toStore({ directory, inlineBytes, reserveBytes }: Settings['store'], fo
 
 function toLimits(limits: Settings['limits']): LimitsConfig {
   const settings = typeof limits === 'string' ? LIMITS_OFF : limits
-  const { messageBytes, idle, tarpit, memory, pluginAbsence, storeDelay, network, ...counts } = settings
+  const { messageBytes, idle, contentTime, contentRate, tarpit, memory, ...others } = settings
+  const { pluginAbsence, storeDelay, network, ...counts } = others
   return {
     messageBytes: sizeBytes(messageBytes),
     ...counts,
@@ -231,16 +237,31 @@ function toLimits(limits: Settings['limits']): LimitsConfig {
     storeDelayMs: durationMs(storeDelay),
     network: network === null ? null : { ...network, bytes: sizeBytes(network.bytes) },
     idleMs: durationMs(idle),
+    contentMs: durationMs(contentTime),
+    contentBytesPerSecond: contentRate,
   }
 }
 
 /** Only what is written: everything else is what `limits` says. */
 function toListenerLimits(limits: Settings['listeners'][number]['limits']): ListenerLimitsConfig | null {
   if (limits === undefined) return null
-  const { network, ...counts } = limits
-  if (network === undefined) return counts
-  const { bytes, ...numbers } = network
-  return { ...counts, network: bytes === undefined ? numbers : { ...numbers, bytes: sizeBytes(bytes) } }
+  const { messageBytes, tarpit, idle, network, ...others } = limits
+  return {
+    ...(messageBytes === undefined ? {} : { messageBytes: sizeBytes(messageBytes) }),
+    ...others,
+    ...(tarpit === undefined ? {} : { tarpitMs: durationMs(tarpit) }),
+    ...(network === undefined ? {} : { network: toNetworkLimits(network) }),
+    ...(idle === undefined ? {} : { idleMs: durationMs(idle) }),
+  }
+}
+
+function toNetworkLimits({
+  bytes,
+  ...numbers
+}: NonNullable<
+  NonNullable<Settings['listeners'][number]['limits']>['network']
+>): Partial<NetworkLimitsConfig> {
+  return bytes === undefined ? numbers : { ...numbers, bytes: sizeBytes(bytes) }
 }
 
 function toPlugin(

@@ -5,7 +5,14 @@ const size = { type: ['integer', 'string'], format: 'size' } as const
 const duration = { type: 'string', format: 'duration' } as const
 
 /** What a listener may have otherwise, without defaults. */
-const counts = {
+const own = {
+  messageBytes: {
+    ...size,
+    description: 'Size of one message.',
+    atLeast: '1KiB',
+    atMost: '1GiB',
+    examples: ['25MiB'],
+  },
   connectionsPerNetwork: {
     ...count,
     description: 'Connections at once from one IPv4 address or one IPv6 /64.',
@@ -22,6 +29,24 @@ const counts = {
     ...count,
     description: 'Mistakes of a client before it is disconnected.',
     examples: [20],
+  },
+  tarpit: {
+    ...duration,
+    description: 'How long a client that makes many mistakes waits for each reply.',
+    atMost: '30s',
+    examples: ['1s'],
+  },
+  idle: {
+    ...duration,
+    description: 'Silence after which a client is disconnected.',
+    atLeast: '1s',
+    atMost: '1d',
+    examples: ['5m'],
+  },
+  longLines: {
+    description: 'What becomes of a message with a line of more than 998 octets.',
+    enum: ['accept', 'refuse'],
+    examples: ['accept'],
   },
 } as const
 
@@ -45,24 +70,13 @@ export const limits = {
   additionalProperties: false,
   default: {},
   properties: {
-    messageBytes: {
-      ...size,
-      description: 'Size of one message.',
-      atLeast: '1KiB',
-      atMost: '1GiB',
-      default: '25MiB',
-    },
-    recipientsPerMessage: { ...counts.recipientsPerMessage, default: 100 },
+    messageBytes: { ...own.messageBytes, default: '25MiB' },
+    recipientsPerMessage: { ...own.recipientsPerMessage, default: 100 },
     connections: { ...count, description: 'Connections at once, all clients together.', default: 2000 },
-    connectionsPerNetwork: { ...counts.connectionsPerNetwork, default: 20 },
-    messagesPerSession: { ...counts.messagesPerSession, default: 100 },
-    errorsPerSession: { ...counts.errorsPerSession, default: 20 },
-    tarpit: {
-      ...duration,
-      description: 'How long a client that makes many mistakes waits for each reply.',
-      atMost: '30s',
-      default: '1s',
-    },
+    connectionsPerNetwork: { ...own.connectionsPerNetwork, default: 20 },
+    messagesPerSession: { ...own.messagesPerSession, default: 100 },
+    errorsPerSession: { ...own.errorsPerSession, default: 20 },
+    tarpit: { ...own.tarpit, default: '1s' },
     memory: {
       ...size,
       description: 'Memory of a worker beyond which clients are sent away.',
@@ -110,12 +124,20 @@ export const limits = {
         authFailures: { ...inTenMinutes.authFailures, default: 50 },
       },
     },
-    idle: {
+    idle: { ...own.idle, default: '5m' },
+    longLines: { ...own.longLines, default: 'accept' },
+    contentTime: {
       ...duration,
-      description: 'Silence after which a client is disconnected.',
-      atLeast: '1s',
+      description: 'Time the content of one message may take to arrive.',
+      atLeast: '1m',
       atMost: '1d',
-      default: '5m',
+      default: '1h',
+    },
+    contentRate: {
+      ...count,
+      description: 'Octets of content a client has to send in a second, on average.',
+      minimum: 0,
+      default: 500,
     },
   },
 } as const
@@ -126,7 +148,7 @@ export const listenerLimits = {
   additionalProperties: false,
   examples: [{ errorsPerSession: 50 }],
   properties: {
-    ...counts,
+    ...own,
     network: { description: NETWORK, type: 'object', additionalProperties: false, properties: inTenMinutes },
   },
 } as const

@@ -145,6 +145,20 @@ export const SETTINGS = {
         },
       },
     },
+    lineEndings: {
+      description: 'What becomes of CR and LF that stand alone in a message.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        normalize: {
+          description: 'Networks whose clients get them made CRLF, in CIDR notation; others are refused.',
+          type: 'array',
+          items: { type: 'string', format: 'inside-network', examples: ['10.0.0.0/8'] },
+          default: [],
+        },
+      },
+    },
     outbound,
     queue,
     limits,

@@ -1,6 +1,6 @@
 /** The effective configuration in the shape of the file: every default written out, every secret masked. */
 import { stringify } from 'yaml'
-import type { Config, KeyPairConfig, LookupConfig, PluginConfig } from './config.ts'
+import type { Config, KeyPairConfig, ListenerConfig, LookupConfig, PluginConfig } from './config.ts'
 import { formatDuration } from './durations.ts'
 import { formatEndpoint } from './endpoint.ts'
 import { MASK } from './mask.ts'
@@ -18,14 +18,12 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
   const shown = {
     hostname: config.hostname,
     postmaster: config.postmaster,
-    listeners: config.listeners.map(({ host, port, ...settings }) => ({
-      address: formatEndpoint({ host, port }),
-      ...settings,
-    })),
+    listeners: config.listeners.map(listener),
     ...certificate(config),
     users: config.users,
     domains: domains(config),
     relay: config.relay,
+    lineEndings: config.lineEndings,
     outbound: outbound(config),
     dns: { servers: config.dns.servers.map(formatEndpoint) },
     queue: {
@@ -103,9 +101,25 @@ function certificate({ tls }: Config): Readonly<Record<string, unknown>> {
   }
 }
 
+function listener({ host, port, limits: own, ...settings }: ListenerConfig): unknown {
+  const address = formatEndpoint({ host, port })
+  if (own === undefined) return { address, ...settings }
+  const { messageBytes, tarpitMs, idleMs, ...others } = own
+  return {
+    address,
+    ...settings,
+    limits: {
+      ...(messageBytes === undefined ? {} : { messageBytes: formatSize(messageBytes) }),
+      ...others,
+      ...(tarpitMs === undefined ? {} : { tarpit: formatDuration(tarpitMs) }),
+      ...(idleMs === undefined ? {} : { idle: formatDuration(idleMs) }),
+    },
+  }
+}
+
 function limits({ limits: all }: Config): unknown {
-  const { messageBytes, idleMs, tarpitMs, memoryBytes, network, ...others } = all
-  const { pluginCalls, pluginAbsenceMs, storeCalls, storeDelayMs, ...counts } = others
+  const { messageBytes, idleMs, contentMs, contentBytesPerSecond, tarpitMs, memoryBytes, ...others } = all
+  const { network, pluginCalls, pluginAbsenceMs, storeCalls, storeDelayMs, ...counts } = others
   if (network === null) return 'off'
   return {
     messageBytes: formatSize(messageBytes),
@@ -118,6 +132,8 @@ function limits({ limits: all }: Config): unknown {
     storeDelay: formatDuration(storeDelayMs),
     network: { ...network, bytes: formatSize(network.bytes) },
     idle: formatDuration(idleMs),
+    contentTime: formatDuration(contentMs),
+    contentRate: contentBytesPerSecond,
   }
 }
 

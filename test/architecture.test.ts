@@ -68,7 +68,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages and modules with a past: each has one room that knows it. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  'smtp-server': ['core/smtp/server.ts', 'core/smtp/parser.ts'],
+  'smtp-server': ['core/smtp/acceptor.ts'],
   'dns-packet': ['core/dns'],
   nodemailer: ['core/delivery/smtp-connection.ts'],
   'isolated-vm': ['sandbox/host/engine.ts'],

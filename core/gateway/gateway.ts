@@ -1,5 +1,5 @@
 /** The composition root of a worker: makes every part, hands each what it needs, and takes them down in order. */
-import { createServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { join } from 'node:path'
 import type { LimitsConfig, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
@@ -244,10 +244,9 @@ async function accept(message: NewMessage, queue: Queue, deliverer: Deliverer): 
 async function listen({ smtp }: GatewayParts, sockets: readonly GatewaySocket[]): Promise<readonly Server[]> {
   return Promise.all(
     sockets.map(async ({ config, handle }) => {
-      const server = createServer({ noDelay: true })
       const { host, port, ...listener } = config
       const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-      smtp.attach(server, { ...listener, address })
+      const server = smtp.attach({ ...listener, address })
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       server.once('error', reject)
       server.listen(handle, BACKLOG, resolve)

@@ -10,7 +10,7 @@ import type { Policy } from './policy.ts'
 import type { IncomingMessage } from './receive.ts'
 import type { Exchange } from './sasl.ts'
 import type { SmtpService } from './service.ts'
-import type { ListenerLimits, SmtpLimits } from './settings.ts'
+import { type ListenerLimits, limitsAt, type SmtpLimits } from './settings.ts'
 import type { SecureChannel } from './tls-socket.ts'
 
 /** Where the conversation stands (RFC 5321 §4.1.4). */
@@ -22,7 +22,7 @@ export type State =
   /** AUTH given: the next line answers a challenge (RFC 4954 §4). */
   | { readonly phase: 'authenticating'; readonly exchange: Exchange }
   | { readonly phase: 'transaction'; readonly transaction: MailTransaction }
-  /** DATA given: content arrives, or the reply to the final dot is being decided. */
+  /** DATA or BDAT given: content arrives, or what becomes of it is being decided. */
   | { readonly phase: 'message'; readonly incoming: IncomingMessage }
   /** The connection is gone. */
   | { readonly phase: 'gone' }
@@ -146,7 +146,7 @@ export class ClientSession {
   /** Of this client: what is configured, and where its listener has limits of its own those. */
   get limits(): SmtpLimits {
     const { limits } = this.policy.settings
-    return this.listener.limits === undefined ? limits : withOwn(limits, this.listener.limits)
+    return limitsAt(this.listener, limits)
   }
 
   /** From here to `endTransaction` the policy stays, and its plugins stay loaded. */
@@ -214,13 +214,10 @@ export class ClientSession {
 
   /** Back to no transaction, whatever was collected. A connection that is gone stays gone. */
   endTransaction(): void {
+    // Only BDAT leaves a message open between commands.
+    if (this.state.phase === 'message') void this.state.incoming.abandon()
     this.#pinned?.hooks.leave()
     this.#pinned = null
     if (!this.isGone) this.state = { phase: this.#facts.hello === null ? 'greeted' : 'ready' }
   }
-}
-
-function withOwn(limits: SmtpLimits, { network: ownNetwork, ...own }: ListenerLimits): SmtpLimits {
-  const { network } = limits
-  return { ...limits, ...own, ...(network ? { network: { ...network, ...ownNetwork } } : {}) }
 }

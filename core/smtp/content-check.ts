@@ -27,14 +27,3 @@ export class ContentCheck {
     return match === '\0' ? 'nul' : match === '\n' ? 'bare-lf' : 'bare-cr'
   }
 }
-
-/** Index of the first LF without a CR before it, -1 when there is none. `endedInCr`: so the octet before `bytes`. */
-export function bareLineFeed(bytes: Buffer, endedInCr: boolean): number {
-  let at = bytes.indexOf(LF)
-  while (at >= 0) {
-    const hasCr = at === 0 ? endedInCr : bytes[at - 1] === CR
-    if (!hasCr) return at
-    at = bytes.indexOf(LF, at + 1)
-  }
-  return -1
-}

@@ -12,6 +12,7 @@ import { ClientSession, type Listener } from './client-session.ts'
 import { connect } from './connect.ts'
 import type { Admission } from './connection-counts.ts'
 import {
+  type ChunkStep,
   type Dialogue,
   type ReceiveStep,
   type ReplyStep,
@@ -72,8 +73,22 @@ export class Conversation implements Dialogue {
     if ('kind' in verb) return this.#slowed(this.#counted(verb, 'connect'), false)
     const argument = space < 0 ? '' : withoutSpaces(text.slice(space + 1))
     const step = this.#run(verb, argument)
-    if (step instanceof Promise) return step.then((later) => this.#slowed(later, verb.isIdle))
-    return this.#slowed(step, verb.isIdle)
+    const isIdle = verb.isIdle(argument)
+    const said =
+      step instanceof Promise ? step.then((later) => this.#slowed(later, isIdle)) : this.#slowed(step, isIdle)
+    if (verb.octetsBehind === undefined) return said
+    const octets = verb.octetsBehind(argument)
+    return said instanceof Promise
+      ? said.then((later) => this.#behind(octets, later))
+      : this.#behind(octets, said)
+  }
+
+  /** Octets that come all the same are thrown away before it is said why they are not wanted (RFC 3030 §2). */
+  #behind(octets: number, step: Step): Step {
+    if (step.kind !== 'reply' || step.closes) return step
+    if (octets > 2 * this.#client.limits.messageBytes) return this.#settled({ ...step, closes: true })
+    const receiver = { write: () => undefined, end: () => Promise.resolve(step) }
+    return { kind: 'chunk', octets, isFirst: true, isLast: true, receiver }
   }
 
   /** A client that makes mistakes waits for what it hears of them, and for whatever `isAlways` is said slowly. */
@@ -151,7 +166,7 @@ export class Conversation implements Dialogue {
 
   #run(verb: Verb, argument: string): Step | Promise<Step> {
     const client = this.#client
-    if (verb.isIdle) {
+    if (verb.isIdle(argument)) {
       if (client.budget.idleCommand()) return this.#tooManyErrors(verb.hook)
       client.network.book('junk')
       if (client.network.isPast('junk')) return this.#settled(networkUsedUp(client, verb.hook, 'junk'))
@@ -176,7 +191,7 @@ export class Conversation implements Dialogue {
 
   /** Permanent errors are the client's doing and are counted; what is transient may be ours. */
   #counted(step: Step, hook: HookName): Step {
-    if (step.kind === 'receive') return this.#receiving(step)
+    if (step.kind === 'receive' || step.kind === 'chunk') return this.#receiving(step)
     if (step.kind === 'secure') return step
     if (step.reply.code < 500 || step.closes) return this.#settled(step)
     const { budget, network } = this.#client
@@ -186,16 +201,20 @@ export class Conversation implements Dialogue {
   }
 
   /** However the message ends, its transaction ends with it (RFC 5321 §4.1.1.4). */
-  #receiving(step: ReceiveStep): ReceiveStep {
+  #receiving<Taking extends ReceiveStep | ChunkStep>(step: Taking): Taking {
     const { receiver } = step
-    const replies = repliesToData(this.#client)
+    const isPart = step.kind === 'chunk' && !step.isLast
+    const replies = isPart ? 1 : repliesToData(this.#client)
     const end = async (): Promise<ReplyStep> => {
+      let goesOn = false
       try {
-        return repeated(this.#counted(await receiver.end(), 'data') as ReplyStep, replies)
+        const said = this.#counted(await receiver.end(), 'data') as ReplyStep
+        goesOn = isPart && said.reply.code < 300
+        return repeated(said, replies)
       } catch (error) {
         return repeated(this.#failed('data', error), replies)
       } finally {
-        this.#client.endTransaction()
+        if (!goesOn) this.#client.endTransaction()
       }
     }
     const write = (piece: Uint8Array): ReplyStep | Promise<void> | undefined => {

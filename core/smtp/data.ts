@@ -1,6 +1,6 @@
 /** DATA (RFC 5321 §4.1.1.4): takes the message, asks the `data` hook, and hands on what nobody refused. */
 import { receivedHops } from '../mail/received.ts'
-import { reply } from '../mail/reply.ts'
+import { type Reply, reply } from '../mail/reply.ts'
 import { accept } from './accept.ts'
 import type { ClientSession } from './client-session.ts'
 import { type Step, say } from './dialogue-port.ts'
@@ -14,22 +14,27 @@ const MAX_HOPS = 50
 const GO_AHEAD = reply(354, null, 'End data with <CR><LF>.<CR><LF>')
 
 export function data(client: ClientSession): Step {
-  if (client.state.phase !== 'transaction') throw new Error('DATA outside a transaction')
-  const { transaction } = client.state
-  if (transaction.recipients.size === 0)
-    return say(
-      transaction.refused > 0 && client.listener.role !== 'lmtp'
-        ? reply(554, '5.5.1', 'No valid recipients')
-        : reply(503, '5.5.1', 'RCPT must come before DATA'),
-    )
-  client.budget.message()
-  const incoming = new IncomingMessage(client, transaction, decide)
-  client.state = { phase: 'message', incoming }
+  const incoming = beginMessage(client, 'DATA')
+  if ('code' in incoming) return say(incoming)
   return {
     kind: 'receive',
     reply: GO_AHEAD,
     receiver: { write: (piece) => incoming.write(piece), end: () => incoming.end() },
   }
+}
+
+/** Content begins; or the reply that says why it does not. */
+export function beginMessage(client: ClientSession, verb: 'DATA' | 'BDAT'): IncomingMessage | Reply {
+  if (client.state.phase !== 'transaction') throw new Error(`${verb} outside a transaction`)
+  const { transaction } = client.state
+  if (transaction.recipients.size === 0)
+    return transaction.refused > 0 && client.listener.role !== 'lmtp'
+      ? reply(554, '5.5.1', 'No valid recipients')
+      : reply(503, '5.5.1', `RCPT must come before ${verb}`)
+  client.budget.message()
+  const incoming = new IncomingMessage(client, transaction, decide)
+  client.state = { phase: 'message', incoming }
+  return incoming
 }
 
 /** Everything is there and the client waits: core checks, the hook, then acceptance. */

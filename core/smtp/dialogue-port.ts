@@ -1,13 +1,12 @@
 /**
  * The seam between the wire and the conversation. The wire splits lines, takes the dots out of message content and
- * watches the socket; the conversation decides what is said. Today the wire is smtp-server's line splitter
- * (server.ts); a parser of our own fits behind the same port.
+ * watches the socket (connection.ts); the conversation decides what is said.
  */
 import type { Reply } from '../mail/reply.ts'
 import type { SecureChannel } from './tls-socket.ts'
 
 /** What the wire does next. */
-export type Step = ReplyStep | ReceiveStep | SecureStep
+export type Step = ReplyStep | ReceiveStep | ChunkStep | SecureStep
 
 /** Says `reply`, and ends the connection with it when `closes`. */
 export interface ReplyStep {
@@ -23,20 +22,31 @@ export interface ReceiveStep {
   readonly receiver: Receiver
 }
 
+/** Puts the octets that follow into `receiver`, a counted number of them, and says nothing before (RFC 3030 §2). */
+export interface ChunkStep {
+  readonly kind: 'chunk'
+  readonly octets: number
+  /** A message begins with it. */
+  readonly isFirst: boolean
+  /** A message ends with it. */
+  readonly isLast: boolean
+  readonly receiver: Receiver
+}
+
 /** Says `reply` and begins the TLS handshake; nothing the client sent before is heard after it (RFC 3207 §4.2). */
 export interface SecureStep {
   readonly kind: 'secure'
   readonly reply: Reply
 }
 
-/** Takes the content of one message: line ends as sent, the dots of RFC 5321 §4.5.2 already taken out. */
+/** Takes the content of one message: line ends as sent, the dots of RFC 5321 §4.5.2 taken out. */
 export interface Receiver {
   /**
    * Takes one piece. Nothing returned: go on at once; a promise: wait for it. A step ends the transfer there and then.
    * Never throws and never rejects.
    */
   write(piece: Uint8Array): ReplyStep | Promise<void> | undefined
-  /** The final dot was there. Never rejects. */
+  /** The final dot was there, or the chunk is complete. Never rejects. */
   end(): Promise<ReplyStep>
 }
 
@@ -48,6 +58,7 @@ export type Violation =
   | 'line-too-long'
   | 'content-before-354'
   | 'command-before-tls'
+  | 'too-slow'
 
 /** One conversation, as the wire sees it. None of these throws or rejects. */
 export interface Dialogue {

@@ -47,13 +47,15 @@ async function ask(client: ClientSession, verb: Hello['verb'], name: string): Pr
 
 /** No enhanced status code stands in the replies to HELO and EHLO (RFC 2034 §4). */
 function offer(client: ClientSession): Reply {
-  const { hostname, limits } = client.policy.settings
-  const size = Number.isFinite(limits.messageBytes) ? `SIZE ${limits.messageBytes}` : 'SIZE'
+  const { hostname } = client.policy.settings
+  const { messageBytes } = client.limits
+  const size = Number.isFinite(messageBytes) ? `SIZE ${messageBytes}` : 'SIZE'
   const lines = [
     hostname,
     'PIPELINING',
     size,
     '8BITMIME',
+    'CHUNKING',
     'DSN',
     'SMTPUTF8',
     limitsOffer(client),

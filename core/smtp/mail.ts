@@ -69,7 +69,7 @@ function unavailable(client: ClientSession): ReplyStep | null {
 
 /** RFC 1870 §6.1: what is announced to be too large need not be sent first. */
 function tooLarge(client: ClientSession, declaredSize: number | null): ReplyStep | null {
-  const { messageBytes } = client.policy.settings.limits
+  const { messageBytes } = client.limits
   if (declaredSize === null || declaredSize <= messageBytes) return null
   const text = `Message larger than ${messageBytes} octets`
   const facts = { declaredSize, limit: messageBytes }

@@ -26,6 +26,8 @@ export class Policy implements PolicyParts {
   readonly credentials: Credentials | null
   readonly domains: LocalDomains
   readonly trusted: TrustedNetworks
+  /** Whose bare CR and bare LF become CRLF. */
+  readonly normalized: TrustedNetworks
 
   constructor({ settings, hooks, tls, credentials }: PolicyParts) {
     this.settings = settings
@@ -34,5 +36,6 @@ export class Policy implements PolicyParts {
     this.credentials = credentials
     this.domains = new LocalDomains(settings)
     this.trusted = new TrustedNetworks(settings.relay.networks)
+    this.normalized = new TrustedNetworks(settings.lineEndings.normalize)
   }
 }

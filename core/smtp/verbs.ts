@@ -2,6 +2,7 @@
 import type { HookName } from '../mail/hook-events.ts'
 import { type Reply, reply } from '../mail/reply.ts'
 import { auth, mayAuthenticate, offersAuth } from './auth.ts'
+import { bdat, isSmallChunk, parseChunk } from './bdat.ts'
 import type { ClientSession } from './client-session.ts'
 import { data } from './data.ts'
 import { type Step, say, sayAndClose } from './dialogue-port.ts'
@@ -13,25 +14,27 @@ import { mayXclient, offersXclient, xclient } from './xclient.ts'
 import { mayXforward, offersXforward, xforward } from './xforward.ts'
 
 export interface Verb {
-  /** `no-transaction`: none is open. `ready`: HELO was given, too. `transaction`: MAIL was accepted. */
-  readonly needs: 'nothing' | 'no-transaction' | 'ready' | 'transaction'
+  /** `no-transaction`: none is open. `ready`: HELO was given, too. `transaction`: MAIL was accepted. `content`: or the message has begun. */
+  readonly needs: 'nothing' | 'no-transaction' | 'ready' | 'transaction' | 'content'
   readonly argument: 'none' | 'any'
   /** Carries no mail: only so many of them in a row. */
-  readonly isIdle: boolean
+  readonly isIdle: (argument: string) => boolean
   /** The hook its refusals are booked under. */
   readonly hook: HookName
   /** Whether this listener has it at all. */
   isAvailable(client: ClientSession): boolean
   /** Whether this client may use it now, as far as TLS goes. */
   isOffered(client: ClientSession): boolean
+  /** How many octets that are no command follow whatever is said to it. */
+  octetsBehind?(argument: string): number
   /** @param argument without the spaces around it */
   run(client: ClientSession, argument: string): Step | Promise<Step>
 }
 
 const always = { isAvailable: () => true, isOffered: () => true }
-const idle = { ...always, needs: 'nothing', argument: 'any', isIdle: true, hook: 'connect' } as const
+const idle = { ...always, needs: 'nothing', argument: 'any', isIdle: () => true, hook: 'connect' } as const
 const hello = { ...idle, hook: 'helo', isAvailable: isSmtp, isOffered: isSmtp } as const
-const step = { ...always, argument: 'any', isIdle: false } as const
+const step = { ...always, argument: 'any', isIdle: () => false } as const
 
 const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['HELO', { ...hello, run: helo }],
@@ -64,6 +67,17 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['RCPT', { ...step, needs: 'transaction', hook: 'rcpt', run: rcpt }],
   ['DATA', { ...step, needs: 'transaction', argument: 'none', hook: 'data', run: data }],
   [
+    'BDAT',
+    {
+      ...step,
+      needs: 'content',
+      hook: 'data',
+      isIdle: isSmallChunk,
+      octetsBehind: (argument) => parseChunk(argument)?.octets ?? 0,
+      run: bdat,
+    },
+  ],
+  [
     'XCLIENT',
     {
       ...step,
@@ -89,11 +103,11 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['NOOP', { ...idle, run: () => NOOP }],
   ['VRFY', { ...idle, run: vrfy }],
   ['HELP', { ...idle, run: help }],
-  ['QUIT', { ...idle, argument: 'none', isIdle: false, run: quit }],
+  ['QUIT', { ...idle, argument: 'none', isIdle: () => false, run: quit }],
 ])
 
 /** Verbs that exist elsewhere and not here, so that nobody takes them for typing errors (RFC 5321 §4.2.4). */
-const NOT_IMPLEMENTED: ReadonlySet<string> = new Set('BDAT BURL ETRN EXPN SAML SEND SOML TURN'.split(' '))
+const NOT_IMPLEMENTED: ReadonlySet<string> = new Set('BURL ETRN EXPN SAML SEND SOML TURN'.split(' '))
 
 const NOOP = say(reply(250, '2.0.0', 'OK'))
 const RESET = say(reply(250, '2.0.0', 'Reset'))
@@ -117,8 +131,10 @@ export function outOfOrder({ needs }: Verb, { state, listener }: ClientSession):
   const isIdle = phase === 'greeted' || phase === 'ready'
   if (needs !== 'no-transaction' && phase === 'greeted')
     return reply(503, '5.5.1', `${hello} must come first`)
-  if (needs !== 'transaction') return isIdle ? null : reply(503, '5.5.1', 'A transaction is open already')
-  return phase === 'transaction' ? null : reply(503, '5.5.1', 'MAIL must come first')
+  if (needs !== 'transaction' && needs !== 'content')
+    return isIdle ? null : reply(503, '5.5.1', 'A transaction is open already')
+  if (phase === 'transaction' || (phase === 'message' && needs === 'content')) return null
+  return reply(503, '5.5.1', phase === 'message' ? 'The message has begun with BDAT' : 'MAIL must come first')
 }
 
 /** On an LMTP listener neither HELO nor EHLO is answered positively (RFC 2033 §4.1). */

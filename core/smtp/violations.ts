@@ -12,4 +12,5 @@ export const VIOLATIONS: { readonly [violation in Violation]: Reply } = {
   'content-before-354': reply(503, '5.5.1', 'Wait for 354 before you send the message'),
   // Somebody in between may have added it, to be taken for the client's own words inside TLS (RFC 3207 §6).
   'command-before-tls': reply(503, '5.5.1', 'Wait for 220 and the TLS handshake before you go on'),
+  'too-slow': reply(421, '4.4.2', 'The message came too slowly'),
 }

@@ -29,6 +29,7 @@ test('an empty file gives every default', () => {
     users: null,
     domains: {},
     relay: { networks: [] },
+    lineEndings: { normalize: [] },
     outbound: {
       route: null,
       port: 25,
@@ -81,6 +82,9 @@ test('an empty file gives every default', () => {
         authFailures: 50,
       },
       idleMs: 300_000,
+      longLines: 'accept',
+      contentMs: 3_600_000,
+      contentBytesPerSecond: 500,
     },
     store: {
       kind: 'local',
@@ -146,6 +150,9 @@ test('limits: off lifts the limits on numbers and keeps those on memory and time
     storeDelayMs: 5_000,
     network: null,
     idleMs: 300_000,
+    longLines: 'accept',
+    contentMs: 3_600_000,
+    contentBytesPerSecond: 500,
   })
 })
 

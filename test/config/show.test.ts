@@ -30,6 +30,8 @@ domains:
     deliver: smtp://192.0.2.1:25
 relay:
   networks: []
+lineEndings:
+  normalize: []
 outbound:
   route: null
   port: 25
@@ -65,6 +67,7 @@ limits:
   connectionsPerNetwork: 20
   messagesPerSession: 100
   errorsPerSession: 20
+  longLines: accept
   tarpit: 1s
   memory: 2GiB
   pluginCalls: 800
@@ -81,6 +84,8 @@ limits:
     unknownRecipients: 200
     authFailures: 50
   idle: 2m
+  contentTime: 1h
+  contentRate: 500
 store:
   kind: local
   directory: /etc/var
@@ -122,6 +127,7 @@ const texts = [
   'dns: { servers: [192.0.2.53, "[2001:DB8::53]:5353"] }',
   'outbound: { bounceClasses: ./b.yaml, timeouts: { dot: 15m } }',
   'limits: off',
+  'listeners: [{ address: "[::]:25", limits: { messageBytes: 5MiB, tarpit: 2s, idle: 1m, longLines: refuse, network: { bytes: 1GiB } } }]',
   'listeners: [{ address: "[::]:25" }, { address: "0.0.0.0:25" }]',
   'plugins: [{ path: ./x.ts, config: { a: [1, { b: null }], "c d": "- e: #" }, grant: { relay.grant: true }, onError: skip }]',
   ...files.map((file) => readFileSync(file, 'utf8')),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bareLineFeed, ContentCheck, type Malformed } from '../../../core/smtp/content-check.ts'
+import { ContentCheck, type Malformed } from '../../../core/smtp/content-check.ts'
 
 function check(...pieces: readonly string[]): Malformed | null {
   const content = new ContentCheck()
@@ -43,13 +43,5 @@ test('what is wrong is found wherever it is cut', () => {
         isWrong,
       )
     }),
-  )
-})
-
-test('the first line feed without a carriage return is found', () => {
-  const at = (text: string, endedInCr = false): number => bareLineFeed(Buffer.from(text), endedInCr)
-  assert.deepEqual(
-    [at(''), at('a\r\nb'), at('a\nb'), at('a\r\nb\nc\n'), at('\n'), at('\n', true), at('\n\n', true)],
-    [-1, -1, 1, 4, 0, -1, 1],
   )
 })

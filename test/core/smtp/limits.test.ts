@@ -12,6 +12,8 @@ const limits = {
   messagesPerSession: 2,
   errorsPerSession: 3,
   idleMs: 1_000,
+  contentMs: 1_000,
+  contentBytesPerSecond: 0,
 }
 
 test('connections are counted in all and by network, refused ones are not, and they are given back', () => {

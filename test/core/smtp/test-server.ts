@@ -1,6 +1,6 @@
 /** A server role on loopback with everything behind its ports in memory. */
 
-import { createServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { HookRunner } from '../../../core/hooks/runner.ts'
 import { Teller } from '../../../core/hooks/teller.ts'
 import type { Content, StoredContent } from '../../../core/mail/message.ts'
@@ -18,6 +18,7 @@ import type {
 } from '../../../core/smtp/ports.ts'
 import { SmtpServer } from '../../../core/smtp/server.ts'
 import type { SmtpLimits, SmtpSettings } from '../../../core/smtp/settings.ts'
+import { InProcessSocket } from '../../support/in-process-socket.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { pass, TestPanel, type TestPlugin } from './panel.ts'
 
@@ -29,6 +30,8 @@ const LIMITS: SmtpLimits = {
   messagesPerSession: 100,
   errorsPerSession: 20,
   idleMs: 60_000,
+  contentMs: 600_000,
+  contentBytesPerSecond: 0,
 }
 
 const SETTINGS: SmtpSettings = {
@@ -36,6 +39,7 @@ const SETTINGS: SmtpSettings = {
   postmaster: null,
   domains: { 'example.test': { deliver: 'smtp://192.0.2.1:25' }, 'gone.test': { deliver: 'discard:' } },
   relay: { networks: [] },
+  lineEndings: { normalize: [] },
   outbound: { route: null },
   queue: { expireMs: 432_000_000 },
   limits: LIMITS,
@@ -114,8 +118,7 @@ export class TestServer {
     }
     this.parts = parts
     this.smtp = new SmtpServer(parts)
-    this.#net = createServer()
-    this.smtp.attach(this.#net, options.listener ?? { role: 'mx', address: '127.0.0.1:25', tls: 'off' })
+    this.#net = this.smtp.attach(options.listener ?? { role: 'mx', address: '127.0.0.1:25', tls: 'off' })
   }
 
   static async start(options: TestServerOptions = {}): Promise<TestServer> {
@@ -135,6 +138,13 @@ export class TestServer {
       this.#clients.push(client)
       return client
     })
+  }
+
+  /** A client without a network between: every piece comes as it is said, every write is seen as it is made. */
+  plug(): InProcessSocket {
+    const socket = new InProcessSocket()
+    this.#net.emit('connection', socket)
+    return socket
   }
 
   /** A client that was greeted and has said EHLO. */
