@@ -87,6 +87,11 @@ export class Plughost {
     return this.#isReady
   }
 
+  /** Whether something it was sent is not dealt with yet. */
+  get isBusy(): boolean {
+    return this.#watch.isOwed
+  }
+
   /** From now on it is somebody else's. */
   passTo(owner: PlughostOwner): void {
     this.#owner = owner

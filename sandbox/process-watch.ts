@@ -40,6 +40,10 @@ export class ProcessWatch {
     this.#condemn = condemn
   }
 
+  get isOwed(): boolean {
+    return this.#timer !== null
+  }
+
   /** It was given something to do. */
   owes(): void {
     if (this.#timer !== null) return

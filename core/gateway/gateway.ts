@@ -30,7 +30,13 @@ import { ProcessLoad } from '../smtp/load.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl } from './control.ts'
-import { type Generation, type GenerationSource, type Lasting, openGeneration } from './generation.ts'
+import {
+  type Generation,
+  type GenerationSource,
+  type Lasting,
+  openGeneration,
+  wantSpare,
+} from './generation.ts'
 import { Generations } from './generations.ts'
 import type { GatewayParts } from './parts.ts'
 import { GatewayPolicy, tellOutcomes } from './policy.ts'
@@ -75,6 +81,9 @@ export async function createGateway(
   { keeperSocket, log, clock }: GatewayOptions,
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
   const { config } = source
+  // Its process starts while everything else is opened.
+  const spare = new SparePlughost({ log })
+  const letSpareGo = wantSpare(spare, source)
   const owner = `worker-${process.pid}-${clock.now()}`
   // Work may be announced before there is anybody to do it, who looks for some when he starts.
   let onWork = (): void => {}
@@ -84,7 +93,10 @@ export async function createGateway(
     onWork: () => onWork(),
     log,
   })
-  if ('problems' in store) return store
+  if ('problems' in store) {
+    letSpareGo()
+    return store
+  }
   const { keeper, spool } = store
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
@@ -98,11 +110,12 @@ export async function createGateway(
     notes: new SessionNotes(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),
-    spare: new SparePlughost({ log }),
+    spare,
     clock,
     log,
   }
   const first = await openGeneration(source, lasting, null)
+  letSpareGo()
   if ('problems' in first) {
     await lasting.contents.close()
     await keeper.close()

@@ -112,7 +112,7 @@ export async function openGeneration(
     resolver,
     nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
-    letSpareGo: hasUserPlugins(config) ? lasting.spare.want(sources.border.prelude) : () => {},
+    letSpareGo: wantSpare(lasting.spare, { config, sources }),
   }
 }
 
@@ -151,9 +151,15 @@ export async function closeGeneration(generation: Generation, other: Generation 
   if (generation.credentials !== other?.credentials) await generation.credentials?.close()
 }
 
-/** Whether anything runs that did not come with the gateway. */
-function hasUserPlugins({ plugins }: Config): boolean {
-  return plugins.some(({ source }) => source.kind === 'file')
+/** A plughost more than there are plugins for, where anything runs that did not come with the gateway. */
+export function wantSpare(
+  spare: SparePlughost,
+  { config, sources }: Pick<GenerationSource, 'config' | 'sources'>,
+): () => void {
+  const yours = config.plugins.filter(({ source }) => source.kind === 'file')
+  if (yours.length === 0) return () => {}
+  const together = yours.filter(({ process }) => process === 'shared').length
+  return spare.want({ prelude: sources.border.prelude, plugins: Math.max(1, together) })
 }
 
 function isSame(

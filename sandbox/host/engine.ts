@@ -4,6 +4,7 @@
  * in and come out.
  */
 import ivm from 'isolated-vm'
+import type { PrepareRequest } from '../protocol/messages.ts'
 
 export interface IsolateSource {
   /** Shown in stack traces. */
@@ -60,12 +61,11 @@ const prepared: (EmptyIsolate & { readonly prelude: string; readonly memoryMb: n
  */
 let compiledPrelude: { readonly prelude: string; readonly code: ivm.ExternalCopy<ArrayBuffer> } | null = null
 
-/** Makes isolates for plugins that are still to come. @throws IsolateFault */
-export function prepareIsolates(count: number, prelude: string, memoryMb: number): void {
-  while (prepared.length < count) {
-    const empty = emptyIsolate(prelude, memoryMb)
-    prepared.push({ ...empty, prelude, memoryMb })
-  }
+/** Makes one more isolate for plugins that are still to come. @returns false when there are enough @throws IsolateFault */
+export function prepareIsolate({ isolates, prelude, memoryMb }: PrepareRequest): boolean {
+  if (prepared.length >= isolates) return false
+  prepared.push({ ...emptyIsolate(prelude, memoryMb), prelude, memoryMb })
+  return true
 }
 
 /** One plugin in its isolate. Every method throws IsolateFault and nothing else. */

@@ -15,7 +15,7 @@ import {
   TO_WORKER,
 } from '../protocol/messages.ts'
 import { Chains } from './chain.ts'
-import { IsolateFault, prepareIsolates } from './engine.ts'
+import { IsolateFault, prepareIsolate } from './engine.ts'
 
 const WIRE = 3
 const BREADCRUMB = 4
@@ -31,6 +31,8 @@ const breadcrumb = new Uint32Array(2)
 let taken = 0
 let dealtWith = 0
 let spokeAt = 0
+/** Isolates still to be made ahead; null: none. */
+let wished: PrepareRequest | null = null
 
 const chains = new Chains({
   reports: (call, reports) => batch.add(TO_WORKER.reports, call, JSON.stringify(reports)),
@@ -56,7 +58,7 @@ wire.on('data', (chunk: Buffer) => {
     if (frame.type === TO_HOST.load) speak()
   }
   chains.work()
-  dealtWith = taken
+  if (wished === null) dealtWith = taken
   leaveBreadcrumb(0, 0)
   speak()
 })
@@ -89,16 +91,30 @@ function settle(call: number, payload: string): void {
 }
 
 function prepare(payload: string): void {
-  const { isolates, prelude, memoryMb } = JSON.parse(payload) as PrepareRequest
+  if (wished === null) setImmediate(prepareOne)
+  wished = JSON.parse(payload) as PrepareRequest
+}
+
+/** Between two of them there is time for whoever takes this process over before all are made. */
+function prepareOne(): void {
+  if (wished === null) return
   try {
-    prepareIsolates(isolates, prelude, memoryMb)
+    if (prepareIsolate(wished)) {
+      setImmediate(prepareOne)
+      return speak()
+    }
   } catch (error) {
     // Too slow just now, or too little memory: a plugin that finds none makes its own.
     if (!(error instanceof IsolateFault)) throw error
   }
+  wished = null
+  dealtWith = taken
+  speak()
 }
 
 function load(plugin: number, payload: string): void {
+  // Whoever has plugins needs no more than there are.
+  wished = null
   try {
     const loaded = chains.load(plugin, JSON.parse(payload) as LoadRequest)
     batch.add(TO_WORKER.loaded, plugin, JSON.stringify(loaded))

@@ -23,7 +23,7 @@ function wanted(t: TestContext, entry?: string): Stand {
   const logged: { event: string; fields: LogFields }[] = []
   const spare = new SparePlughost({ log: logInto(logged), ...(entry === undefined ? {} : { entry }) })
   let isWanted = true
-  const unwanted = spare.want(prelude)
+  const unwanted = spare.want({ prelude, plugins: 1 })
   const letGo = (): void => {
     if (isWanted) unwanted()
     isWanted = false
