@@ -16,6 +16,7 @@ import { PluginCounters } from './broker/plugin-counters.ts'
 import type { TcpDoor } from './broker/tcp.ts'
 import type { Sleep } from './broker/timer.ts'
 import { Domains, type PlughostView } from './domains.ts'
+import type { KnownManifests } from './known-manifests.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
 import type { IdlePlughosts } from './plughost.ts'
@@ -48,6 +49,8 @@ export interface SandboxOptions {
   readonly contents?: MessageContents | null
   /** Where plughosts are found that are started already; without it there are none. */
   readonly idle?: IdlePlughosts
+  /** What plugins that were approved declared before; without it each is loaded twice. */
+  readonly manifests?: KnownManifests
   /** Where activations are written down, and whose. */
   readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
@@ -79,7 +82,7 @@ export async function openSandbox(
     tables,
   })
   const domains = new Domains({ clock, log, random, usage, broker, idle: options.idle ?? null })
-  const loading = await loadPlugins(sources, domains, options.secrets)
+  const loading = await loadPlugins(sources, domains, options.secrets, options.manifests)
   if ('problems' in loading) {
     domains.close()
     return loading

@@ -5,6 +5,7 @@ import type { ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
+import { KnownManifests } from '../../sandbox/known-manifests.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
 import { Recorder } from '../../sandbox/recorder.ts'
@@ -108,6 +109,7 @@ export async function createGateway(
     usage: new Map(),
     counters: new PluginCounters(),
     notes: new SessionNotes(),
+    manifests: new KnownManifests(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),
     spare,

@@ -9,6 +9,7 @@ import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { SessionNotes } from '../../sandbox/broker/notes.ts'
 import type { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
+import type { KnownManifests } from '../../sandbox/known-manifests.ts'
 import type { Quarantine } from '../../sandbox/quarantine.ts'
 import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
@@ -50,6 +51,8 @@ export interface Lasting {
   readonly usage: Map<string, PluginUsage>
   readonly counters: PluginCounters
   readonly notes: SessionNotes
+  /** What those that were approved declare. */
+  readonly manifests: KnownManifests
   /** What they are not asked any more. */
   readonly quarantine: Quarantine
   readonly recorder: Recorder
@@ -118,7 +121,7 @@ export async function openGeneration(
 
 function sandboxOptions(
   { secrets, record }: Config,
-  { keeper, contents, usage, quarantine, recorder, spare, counters, notes, clock, log }: Lasting,
+  { keeper, contents, usage, quarantine, recorder, spare, counters, notes, manifests, clock, log }: Lasting,
   resolver: Resolver,
 ): SandboxOptions {
   return {
@@ -135,6 +138,7 @@ function sandboxOptions(
     recording: { recorder, settings: record.activations },
     counters,
     notes,
+    manifests,
   }
 }
 
