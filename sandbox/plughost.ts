@@ -1,6 +1,7 @@
 /** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { Fault } from '../core/mail/answer.ts'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
 import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
@@ -190,4 +191,10 @@ export class Plughost {
     this.#breadcrumb.close()
     this.#wire.destroy()
   }
+}
+
+/** What a plugin that was being asked died of. */
+export function deathFault({ cause, detail }: Death): Fault {
+  const kind = cause === 'timeout' || cause === 'memory' ? cause : 'death'
+  return { kind, message: cause === 'died' ? `its process died (${detail})` : detail, stack: '' }
 }

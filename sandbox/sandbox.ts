@@ -49,6 +49,8 @@ export interface SandboxOptions {
   readonly contents?: MessageContents | null
   /** Where plughosts are found that are started already; without it there are none. */
   readonly idle?: IdlePlughosts
+  /** Whether each plughost with plugins of the user's has a second one that stands by; without it none has. */
+  readonly standby?: boolean
   /** What plugins that were approved declared before; without it each is loaded twice. */
   readonly manifests?: KnownManifests
   /** Where activations are written down, and whose. */
@@ -61,6 +63,8 @@ export interface Sandbox {
   readonly plughosts: () => readonly PlughostView[]
   /** How often a plughost died since the start. */
   readonly plughostDeaths: () => number
+  /** Another one is in force: what goes on in this one ends, and nothing stands by for it. */
+  readonly standDown: () => void
   close(): void
 }
 
@@ -81,12 +85,21 @@ export async function openSandbox(
     ...options,
     tables,
   })
-  const domains = new Domains({ clock, log, random, usage, broker, idle: options.idle ?? null })
+  const domains = new Domains({
+    clock,
+    log,
+    random,
+    usage,
+    broker,
+    idle: options.idle ?? null,
+    standby: options.standby ?? false,
+  })
   const loading = await loadPlugins(sources, domains, options.secrets, options.manifests)
   if ('problems' in loading) {
     domains.close()
     return loading
   }
+  domains.standBy(true)
   return {
     panel: new Panel(
       loading.plugins,
@@ -96,6 +109,7 @@ export async function openSandbox(
     ),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,
+    standDown: () => domains.standBy(false),
     close: () => domains.close(),
   }
 }

@@ -120,7 +120,7 @@ export async function openGeneration(
 }
 
 function sandboxOptions(
-  { secrets, record }: Config,
+  { secrets, record, plughosts }: Config,
   { keeper, contents, usage, quarantine, recorder, spare, counters, notes, manifests, clock, log }: Lasting,
   resolver: Resolver,
 ): SandboxOptions {
@@ -135,6 +135,7 @@ function sandboxOptions(
     usage,
     quarantine,
     idle: spare,
+    standby: plughosts.standby,
     recording: { recorder, settings: record.activations },
     counters,
     notes,

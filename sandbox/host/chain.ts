@@ -70,6 +70,7 @@ export class Chains {
   /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
   load(plugin: number, request: LoadRequest): LoadedReport {
     this.#outlet.entering(plugin, 0)
+    const startedAt = performance.now()
     this.#plugins.get(plugin)?.isolate?.dispose()
     const isolate = new PluginIsolate(request)
     try {
@@ -79,7 +80,8 @@ export class Chains {
       isolate.configure(config, 0)
       const loaded = { request, config, isolate, generation: 0, turns: new TurnQueue(), hasSpoken: null }
       this.#plugins = new Map([...this.#plugins.set(plugin, loaded)].sort(([a], [b]) => a - b))
-      return { manifest, heapBytes: isolate.heapBytes() }
+      const wallMicros = Math.round((performance.now() - startedAt) * 1000)
+      return { manifest, heapBytes: isolate.heapBytes(), wallMicros }
     } catch (error) {
       isolate.dispose()
       throw error

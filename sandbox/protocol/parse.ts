@@ -18,6 +18,7 @@ export type HostMessage =
       readonly plugin: number
       readonly manifest: unknown
       readonly heapBytes: number
+      readonly wallMicros: number
     }
   | { readonly type: 'load-failed'; readonly plugin: number; readonly fault: RawFault }
   | { readonly type: 'reports'; readonly call: number; readonly reports: readonly RawReport[] }
@@ -78,9 +79,15 @@ export function parseHostFrame({ type, id, payload }: Frame): HostMessage {
 
 function parseLoaded(
   plugin: number,
-  { manifest, heapBytes }: Readonly<Record<string, unknown>>,
+  { manifest, heapBytes, wallMicros }: Readonly<Record<string, unknown>>,
 ): HostMessage {
-  return { type: 'loaded', plugin, manifest, heapBytes: number(heapBytes) }
+  return {
+    type: 'loaded',
+    plugin,
+    manifest,
+    heapBytes: number(heapBytes),
+    wallMicros: number(wallMicros),
+  }
 }
 
 /** A fault as the plughost tells it, cut to size. */

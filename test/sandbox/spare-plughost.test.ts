@@ -36,7 +36,7 @@ async function sandboxWith(t: TestContext, spare: SparePlughost, ...names: strin
   const plugins = names.map((name) =>
     name === 'relay-control' ? bundledPlugin(name) : fixturePlugin(name, { process: 'shared' }),
   )
-  const sandbox = await testSandbox(plugins, undefined, undefined, spare)
+  const sandbox = await testSandbox(plugins, { idle: spare })
   t.after(() => sandbox.close())
   return sandbox
 }
