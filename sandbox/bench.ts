@@ -29,6 +29,7 @@ import { SAMPLE_MESSAGE, sampleEvent } from './sample-events.ts'
 import { readSandboxSources, type SandboxSources } from './sources.ts'
 import { testDoor, testResolver, testTcpDoor } from './test-network.ts'
 import { KeptValues, readerOf as messageOf } from './testing.ts'
+import { ToolBounds } from './tool-bounds.ts'
 
 export interface BenchOptions {
   readonly plugin: PluginConfig
@@ -238,7 +239,7 @@ class Stage {
       clock: { now: () => this.#now ?? Date.now(), monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
-      toolsPerSecond: Infinity,
+      bounds: new ToolBounds(undefined, Infinity),
       random: () => this.#random ?? Math.random(),
       broker: {
         effect: (method) => this.#tools?.effect(method),

@@ -26,6 +26,7 @@ import { forgetfulQuarantine } from './quarantine.ts'
 import { RecordedEffects, type UsedOtherwise } from './recorded-effects.ts'
 import type { RecordedLoad } from './recording-file.ts'
 import { readSandboxSources } from './sources.ts'
+import { ToolBounds } from './tool-bounds.ts'
 
 /** One decision that is another one now. */
 export interface ReplayDifference extends UsedOtherwise {
@@ -144,7 +145,7 @@ class Stage {
       clock: { now: () => moment.t, monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
-      toolsPerSecond: Infinity,
+      bounds: new ToolBounds(undefined, Infinity),
       idle: null,
       // Half a step up, so that rounding down gives the seed again.
       random: () => (moment.seed + 0.5) / RANDOM_STEPS,

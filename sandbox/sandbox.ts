@@ -23,6 +23,7 @@ import type { IdlePlughosts } from './plughost.ts'
 import { Quarantine } from './quarantine.ts'
 import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
+import { ToolBounds } from './tool-bounds.ts'
 import type { PluginUsage } from './usage.ts'
 
 export interface SandboxOptions {
@@ -39,6 +40,8 @@ export interface SandboxOptions {
   /** Counted on from there, and kept for the sandbox that comes after this one. */
   readonly counters?: PluginCounters
   readonly notes?: SessionNotes
+  /** What plugins have under way and began; kept for the sandbox that comes after this one. */
+  readonly bounds?: ToolBounds
   /** Instead of the network and of waiting, where there is neither. */
   readonly http?: HttpDoor
   readonly tcp?: TcpDoor
@@ -75,6 +78,7 @@ export async function openSandbox(
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const { clock, log, random, usage = new Map() } = options
   const quarantine = options.quarantine ?? new Quarantine(clock, log)
+  const bounds = options.bounds ?? new ToolBounds()
   const broker = new Broker({
     contents: null,
     counters: new PluginCounters(),
@@ -83,6 +87,7 @@ export async function openSandbox(
     tcp: exchangeTcp,
     sleep: sleepMs,
     ...options,
+    bounds,
     tables,
   })
   const domains = new Domains({
@@ -91,6 +96,7 @@ export async function openSandbox(
     random,
     usage,
     broker,
+    bounds,
     idle: options.idle ?? null,
     standby: options.standby ?? false,
   })

@@ -18,6 +18,7 @@ import type { HostMessage } from './protocol/parse.ts'
 import { RespawnDelay } from './respawn-delay.ts'
 import { RetryLine } from './retry-line.ts'
 import { StandbyPlughost } from './standby-plughost.ts'
+import type { ToolBounds } from './tool-bounds.ts'
 import type { PluginUsage } from './usage.ts'
 
 export interface LoadedPlugin {
@@ -36,8 +37,8 @@ export interface DomainOptions {
   readonly jit: boolean
   /** Where it finds a plughost that is started already; null: nowhere. */
   readonly idle: IdlePlughosts | null
-  /** Of one plugin; where calls come faster than mail does, and are answered from memory, none. */
-  readonly toolsPerSecond?: number
+  /** How much of its tools each plugin may use. */
+  readonly bounds: ToolBounds
   /** Whether a second plughost stands by with its plugins loaded. */
   readonly standby?: boolean
   /** Only tests have one: what is run in the place of a plughost. */
@@ -85,7 +86,7 @@ export class TrustDomain {
 
   constructor(options: DomainOptions) {
     this.#options = options
-    this.#effects = new Effects(options.broker, undefined, options.toolsPerSecond)
+    this.#effects = new Effects(options.broker, options.bounds.all)
     this.#log = new PluginLog(options.log, options.usage)
     const start = (owner: PlughostOwner): Plughost => this.#startHost(owner)
     const standby = { log: options.log, plugins: this.#plugins, limits: this.#limits, start }
@@ -169,11 +170,9 @@ export class TrustDomain {
     this.#bornAt = performance.now()
     if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer)
     this.#respawnTimer = null
-    let loading: readonly number[] | null = null
+    const owner = this.#owner()
+    const takenOver = this.#standby?.take(owner) ?? null
     try {
-      const owner = this.#owner()
-      const takenOver = this.#standby?.take(owner) ?? null
-      loading = takenOver?.loading ?? null
       this.#host = takenOver?.host ?? this.#startHost(owner)
     } catch (error) {
       // No process, no file for its breadcrumb: the machine is short of something, which may pass.
@@ -181,8 +180,8 @@ export class TrustDomain {
       this.#loads.fail(`the plughost did not start: ${(error as Error).message}`)
       return this.#respawn()
     }
-    this.#knowsPlugins = loading !== null
-    for (const plugin of loading ?? []) this.#loads.sent(plugin)
+    this.#knowsPlugins = takenOver !== null
+    for (const plugin of takenOver?.loading ?? []) this.#loads.sent(plugin)
     for (const [plugin, request] of this.#loads.waitedFor) this.#sendLoad(plugin, request)
     // One that was started before has said so already.
     if (this.#host.isReady) this.#hostReady()
@@ -377,9 +376,9 @@ export class TrustDomain {
 
   #respawn(): void {
     const delayMs = this.#respawnDelay.after(performance.now() - this.#bornAt)
-    // Somebody waits for plugins that had no part in it: there are only so many of those that had.
+    // Or somebody waits for plugins that had no part in it: there are only so many of those that had.
     const isThere = this.#standby?.isReady === true || this.#options.idle?.isReady === true
-    if (this.#loads.waitedFor.length > 0 || isThere) return this.#spawn()
+    if (isThere || this.#loads.waitedFor.length > 0) return this.#spawn()
     this.#respawnTimer = setTimeout(() => this.#spawn(), delayMs)
   }
 

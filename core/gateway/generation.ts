@@ -15,6 +15,7 @@ import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import type { SparePlughost } from '../../sandbox/spare-plughost.ts'
+import type { ToolBounds } from '../../sandbox/tool-bounds.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
 import type { MessagePool } from '../content/pool.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
@@ -51,6 +52,7 @@ export interface Lasting {
   readonly usage: Map<string, PluginUsage>
   readonly counters: PluginCounters
   readonly notes: SessionNotes
+  readonly bounds: ToolBounds
   /** What those that were approved declare. */
   readonly manifests: KnownManifests
   /** What they are not asked any more. */
@@ -121,7 +123,20 @@ export async function openGeneration(
 
 function sandboxOptions(
   { secrets, record, plughosts }: Config,
-  { keeper, contents, usage, quarantine, recorder, spare, counters, notes, manifests, clock, log }: Lasting,
+  {
+    keeper,
+    contents,
+    usage,
+    quarantine,
+    recorder,
+    spare,
+    counters,
+    notes,
+    bounds,
+    manifests,
+    clock,
+    log,
+  }: Lasting,
   resolver: Resolver,
 ): SandboxOptions {
   return {
@@ -139,6 +154,7 @@ function sandboxOptions(
     recording: { recorder, settings: record.activations },
     counters,
     notes,
+    bounds,
     manifests,
   }
 }

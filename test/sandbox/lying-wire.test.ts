@@ -15,6 +15,7 @@ import { Panel } from '../../sandbox/panel.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
 import { forgetfulQuarantine } from '../../sandbox/quarantine.ts'
+import { ToolBounds } from '../../sandbox/tool-bounds.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
 import { brokerParts } from '../support/broker-parts.ts'
@@ -96,6 +97,7 @@ async function lyingDomain(lie: string, log: Log): Promise<TrustDomain> {
     usage: new Map(),
     jit: true,
     idle: null,
+    bounds: new ToolBounds(),
     entry: ENTRY,
   })
   const source = { file: '', code: '', api: '', prelude: '' }
