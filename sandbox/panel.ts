@@ -5,6 +5,7 @@ import type { Answer, Fault } from '../core/mail/answer.ts'
 import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
+import type { PluginCounters } from './broker/plugin-counters.ts'
 import { type CallReport, NO_OPINION_RAW } from './call.ts'
 import { inputOf } from './input.ts'
 import type { ReadyPlugin } from './load.ts'
@@ -29,6 +30,7 @@ export class Panel implements PluginPanel {
   readonly usage: Map<string, PluginUsage>
   readonly #quarantine: Quarantine
   readonly #recording: PanelRecording | null
+  readonly #counters: Pick<PluginCounters, 'denied'> | null
   /** For each hook, who is asked together from each subscriber on. */
   readonly #segments: Readonly<Record<HookName, readonly Segment[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
@@ -36,13 +38,16 @@ export class Panel implements PluginPanel {
   /**
    * @param usage what plugins did so far, by name; entries are added and counted on
    * @param recording where activations are written down; null for nowhere
+   * @param counters where answers and actions beyond a permission are counted; null for nowhere
    */
   constructor(
     plugins: readonly ReadyPlugin[],
     usage: Map<string, PluginUsage>,
     quarantine: Quarantine,
     recording: PanelRecording | null = null,
+    counters: Pick<PluginCounters, 'denied'> | null = null,
   ) {
+    this.#counters = counters
     this.#quarantine = quarantine
     this.#recording = recording
     this.plugins = plugins
@@ -145,6 +150,13 @@ export class Panel implements PluginPanel {
     }
   }
 
+  #answerOf(hook: HookName, { permissions, identity }: ReadyPlugin, { answer }: CallReport): Answer | Fault {
+    if (answer === NO_OPINION_RAW) return NO_OPINION
+    return checkAnswer(hook, permissions, answer, (permission) =>
+      this.#counters?.denied(identity.name, permission),
+    )
+  }
+
   /** Reports up to the first that is a refusal or turns out to be a fault. */
   #checked(
     hook: HookName,
@@ -158,7 +170,7 @@ export class Panel implements PluginPanel {
       const report = reports[index] as CallReport
       const plugin = asked[index] as ReadyPlugin
       const checked = withoutPassword(
-        inAuthorsFiles(report.fault, plugin) ?? answerOf(hook, plugin, report),
+        inAuthorsFiles(report.fault, plugin) ?? this.#answerOf(hook, plugin, report),
         secret,
       )
       const { cpuMicros, wallMicros } = report
@@ -206,10 +218,6 @@ function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookNa
 
 function segmentOf(plugins: readonly ReadyPlugin[]): Segment {
   return { plugins, numbers: plugins.map(({ number }) => number) }
-}
-
-function answerOf(hook: HookName, { permissions }: ReadyPlugin, { answer }: CallReport): Answer | Fault {
-  return answer === NO_OPINION_RAW ? NO_OPINION : checkAnswer(hook, permissions, answer)
 }
 
 /** The event as a plugin may see it, and the password in it, '' when there is none. */

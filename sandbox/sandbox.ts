@@ -79,15 +79,16 @@ export async function openSandbox(
   const { clock, log, random, usage = new Map() } = options
   const quarantine = options.quarantine ?? new Quarantine(clock, log)
   const bounds = options.bounds ?? new ToolBounds()
+  const counters = options.counters ?? new PluginCounters()
   const broker = new Broker({
     contents: null,
-    counters: new PluginCounters(),
     notes: new SessionNotes(),
     http: exchangeHttp,
     tcp: exchangeTcp,
     sleep: sleepMs,
     ...options,
     bounds,
+    counters,
     tables,
   })
   const domains = new Domains({
@@ -112,6 +113,7 @@ export async function openSandbox(
       usage,
       quarantine,
       options.recording?.recorder.begin(options.recording.settings, loading.plugins),
+      counters,
     ),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,

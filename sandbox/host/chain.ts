@@ -5,6 +5,7 @@ import type { AskHead, LoadedReport, LoadRequest, PluginReportTuple } from '../p
 import { type Command, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
 import { IsolateFault, PluginIsolate, threadMicros } from './engine.ts'
+import { patiently } from './patience.ts'
 import { type Call, type EffectAnswer, type Turn, TurnQueue } from './turn-queue.ts'
 
 /** Where a chain's results go. */
@@ -72,7 +73,7 @@ export class Chains {
     this.#outlet.entering(plugin, 0)
     const startedAt = performance.now()
     this.#plugins.get(plugin)?.isolate?.dispose()
-    const isolate = new PluginIsolate(request)
+    const isolate = patiently(() => new PluginIsolate(request), isTimeout, threadMicros)
     try {
       const manifest: unknown = JSON.parse(isolate.manifestJson)
       const schema = (manifest as { config?: unknown }).config ?? null
@@ -343,6 +344,10 @@ function endsAsking(answer: unknown, hook: string): boolean {
   if (answer === null || answer === undefined || typeof answer !== 'object') return false
   const { kind } = answer as { kind?: unknown }
   return kind !== 'pass' && !(kind === 'accept' && hook === 'auth')
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof IsolateFault && error.kind === 'timeout'
 }
 
 function reloaded(loaded: Loaded): PluginIsolate {

@@ -32,6 +32,11 @@ export class IsolateFault extends Error {
 
 const EVALUATE_MS = 500
 const MANIFEST_MS = 100
+/** Put behind the code of a plugin. */
+const LAST_EXPORT = '__postern_last_line'
+const LAST_LINE = `export const ${LAST_EXPORT} = true`
+const NEVER_ENDS =
+  'its code outside of hooks waits (await) for what does not come: no tool is there while it is loaded'
 /** No exported name of the plugin's can be one of these. */
 const ENTRY_POINTS = [
   '__install',
@@ -197,13 +202,23 @@ function evaluatePlugin(
   api: string,
 ): ivm.Module {
   const apiModule = isolate.compileModuleSync(api, { filename: 'postern' })
-  const plugin = isolate.compileModuleSync(code, { filename: file })
+  const plugin = isolate.compileModuleSync(`${code}\n${LAST_LINE}`, { filename: file })
   plugin.instantiateSync(context, (specifier) => {
     if (specifier === 'postern') return apiModule
     throw new Error(`plugins cannot import "${specifier}"`)
   })
   plugin.evaluateSync({ timeout: EVALUATE_MS })
+  if (!hasEnded(plugin)) throw new IsolateFault('throw', NEVER_ENDS, '')
   return plugin
+}
+
+/** Whether its last line was reached; before that, what it exports there does not exist. */
+function hasEnded({ namespace }: ivm.Module): boolean {
+  try {
+    return namespace.getSync(LAST_EXPORT) === true
+  } catch {
+    return false
+  }
 }
 
 /** Whatever isolated-vm threw, as plain strings: no object of an isolate travels further. */
