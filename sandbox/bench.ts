@@ -21,6 +21,7 @@ import { Domains } from './domains.ts'
 import type { EffectBroker } from './effects.ts'
 import { loadPlugins, type ReadyPlugin } from './load.ts'
 import { Panel } from './panel.ts'
+import { PluginBounds } from './plugin-bounds.ts'
 import { forgetfulQuarantine } from './quarantine.ts'
 import { RecordedEffects } from './recorded-effects.ts'
 import type { RecordedLoad } from './recording-file.ts'
@@ -29,7 +30,6 @@ import { SAMPLE_MESSAGE, sampleEvent } from './sample-events.ts'
 import { readSandboxSources, type SandboxSources } from './sources.ts'
 import { testDoor, testResolver, testTcpDoor } from './test-network.ts'
 import { KeptValues, readerOf as messageOf } from './testing.ts'
-import { ToolBounds } from './tool-bounds.ts'
 
 export interface BenchOptions {
   readonly plugin: PluginConfig
@@ -239,7 +239,7 @@ class Stage {
       clock: { now: () => this.#now ?? Date.now(), monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
-      bounds: new ToolBounds(undefined, Infinity),
+      bounds: new PluginBounds(undefined, Infinity),
       random: () => this.#random ?? Math.random(),
       broker: {
         effect: (method) => this.#tools?.effect(method),

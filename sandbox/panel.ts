@@ -12,16 +12,33 @@ import type { ReadyPlugin } from './load.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { RecordedCall, Recording } from './recorder.ts'
 import { withoutSecret } from './secret.ts'
+import { LEAST_MICROS, type SessionCpu } from './session-cpu.ts'
 import { type PluginUsage, usageOf } from './usage.ts'
 
 /** Who is told what activations are made of. */
 export type PanelRecording = Pick<Recording, 'trace' | 'add'>
+
+/** What a panel can do without. */
+export interface PanelParts {
+  /** Where activations are written down. */
+  readonly recording?: PanelRecording | null
+  /** Where is counted what plugins may not do. */
+  readonly counters?: Pick<PluginCounters, 'denied' | 'quotaRefused'> | null
+  /** What plugins have used for each session. */
+  readonly cpu?: SessionCpu | null
+}
 
 /** Subscribers that are asked in one frame. */
 interface Segment {
   readonly plugins: readonly ReadyPlugin[]
   readonly numbers: readonly number[]
 }
+
+const SPENT: Fault = Object.freeze({
+  kind: 'unavailable',
+  message: 'not asked: it has used 250 ms of the processor for this session',
+  stack: '',
+})
 
 const NO_OPINION: Answer = Object.freeze({ refusal: null, note: null, actions: Object.freeze([]) })
 
@@ -30,24 +47,23 @@ export class Panel implements PluginPanel {
   readonly usage: Map<string, PluginUsage>
   readonly #quarantine: Quarantine
   readonly #recording: PanelRecording | null
-  readonly #counters: Pick<PluginCounters, 'denied'> | null
+  readonly #counters: PanelParts['counters']
+  readonly #cpu: SessionCpu | null
   /** For each hook, who is asked together from each subscriber on. */
   readonly #segments: Readonly<Record<HookName, readonly Segment[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
 
   /**
    * @param usage what plugins did so far, by name; entries are added and counted on
-   * @param recording where activations are written down; null for nowhere
-   * @param counters where answers and actions beyond a permission are counted; null for nowhere
    */
   constructor(
     plugins: readonly ReadyPlugin[],
     usage: Map<string, PluginUsage>,
     quarantine: Quarantine,
-    recording: PanelRecording | null = null,
-    counters: Pick<PluginCounters, 'denied'> | null = null,
+    { recording = null, counters = null, cpu = null }: PanelParts = {},
   ) {
     this.#counters = counters
+    this.#cpu = cpu
     this.#quarantine = quarantine
     this.#recording = recording
     this.plugins = plugins
@@ -80,7 +96,8 @@ export class Panel implements PluginPanel {
     const together = this.#segments[hook][from]
     const first = together?.plugins[0]
     if (together === undefined || first === undefined) return []
-    const allowed = this.#quarantine.isCalm ? together : await this.#allowed(together.plugins, call)
+    const isCalm = this.#quarantine.isCalm && this.#cpu?.isCalm !== false
+    const allowed = isCalm ? together : await this.#allowed(together.plugins, call)
     if ('kind' in allowed) return [this.#notAsked(first, allowed)]
     const { plugins: asked, numbers } = allowed
     const { told, secret } = view(call, first)
@@ -110,6 +127,7 @@ export class Panel implements PluginPanel {
       await this.#charge(call, asked, reports)
     const recorded =
       trace === null ? null : { trace, hook, session, eventJson, fieldsJson, isSecret: secret !== '' }
+    this.#bookCpu(call, asked, reports)
     return this.#checked(hook, asked, reports, secret, recorded)
   }
 
@@ -118,12 +136,29 @@ export class Panel implements PluginPanel {
     const input = this.#quarantine.isEmpty ? null : await inputOf(call)
     const plugins: ReadyPlugin[] = []
     for (const plugin of together) {
-      const fault = this.#quarantine.fault(keyOf(plugin), input)
+      const fault = this.#quarantine.fault(keyOf(plugin), input) ?? this.#spent(plugin, call)
       if (fault === null) plugins.push(plugin)
       else if (plugins.length === 0) return fault
       else break
     }
     return segmentOf(plugins)
+  }
+
+  #spent({ identity: { name: plugin } }: ReadyPlugin, { hook, session }: PluginCall): Fault | null {
+    return this.#cpu?.isSpent({ hook, session, plugin }) === true ? SPENT : null
+  }
+
+  #bookCpu(
+    { hook, session }: PluginCall,
+    asked: readonly ReadyPlugin[],
+    reports: readonly CallReport[],
+  ): void {
+    if (this.#cpu === null) return
+    for (let index = 0; index < reports.length; index++) {
+      const { cpuMicros } = reports[index] as CallReport
+      if (cpuMicros < LEAST_MICROS) continue
+      this.#cpu.used({ hook, session, plugin: asked[index]?.identity.name ?? '' }, cpuMicros)
+    }
   }
 
   async #barred(call: PluginCall, plugin: ReadyPlugin | undefined): Promise<Fault | null> {
@@ -133,6 +168,7 @@ export class Panel implements PluginPanel {
 
   #notAsked({ identity }: ReadyPlugin, fault: Fault): PluginReport {
     this.#count(identity.name, 0, true, false)
+    if (fault === SPENT) this.#counters?.quotaRefused(identity.name, 'cpu.session')
     usageOf(this.usage, identity.name).notAsked++
     return { plugin: identity, answer: null, fault, wallMicros: 0, cpuMicros: 0 }
   }

@@ -20,10 +20,10 @@ import type { KnownManifests } from './known-manifests.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
 import type { IdlePlughosts } from './plughost.ts'
+import { PluginBounds } from './plugin-bounds.ts'
 import { Quarantine } from './quarantine.ts'
 import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
-import { ToolBounds } from './tool-bounds.ts'
 import type { PluginUsage } from './usage.ts'
 
 export interface SandboxOptions {
@@ -41,7 +41,7 @@ export interface SandboxOptions {
   readonly counters?: PluginCounters
   readonly notes?: SessionNotes
   /** What plugins have under way and began; kept for the sandbox that comes after this one. */
-  readonly bounds?: ToolBounds
+  readonly bounds?: PluginBounds
   /** Instead of the network and of waiting, where there is neither. */
   readonly http?: HttpDoor
   readonly tcp?: TcpDoor
@@ -78,7 +78,7 @@ export async function openSandbox(
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const { clock, log, random, usage = new Map() } = options
   const quarantine = options.quarantine ?? new Quarantine(clock, log)
-  const bounds = options.bounds ?? new ToolBounds()
+  const bounds = options.bounds ?? new PluginBounds()
   const counters = options.counters ?? new PluginCounters()
   const broker = new Broker({
     contents: null,
@@ -108,13 +108,11 @@ export async function openSandbox(
   }
   domains.standBy(true)
   return {
-    panel: new Panel(
-      loading.plugins,
-      usage,
-      quarantine,
-      options.recording?.recorder.begin(options.recording.settings, loading.plugins),
+    panel: new Panel(loading.plugins, usage, quarantine, {
+      recording: options.recording?.recorder.begin(options.recording.settings, loading.plugins) ?? null,
       counters,
-    ),
+      cpu: bounds.cpu,
+    }),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,
     standDown: () => domains.standBy(false),

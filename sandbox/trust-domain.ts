@@ -10,6 +10,7 @@ import { type EffectBroker, Effects } from './effects.ts'
 import type { PermissionSet } from './permissions.ts'
 import { type Death, deathFault, type IdlePlughosts, Plughost, type PlughostOwner } from './plughost.ts'
 import { PlughostLimits } from './plughost-limits.ts'
+import type { PluginBounds } from './plugin-bounds.ts'
 import { type LoadOutcome, PluginLoads } from './plugin-loads.ts'
 import { PluginLog } from './plugin-log.ts'
 import { CallTable, MAX_CALLS } from './protocol/call-table.ts'
@@ -18,7 +19,6 @@ import type { HostMessage } from './protocol/parse.ts'
 import { RespawnDelay } from './respawn-delay.ts'
 import { RetryLine } from './retry-line.ts'
 import { StandbyPlughost } from './standby-plughost.ts'
-import type { ToolBounds } from './tool-bounds.ts'
 import type { PluginUsage } from './usage.ts'
 
 export interface LoadedPlugin {
@@ -38,7 +38,7 @@ export interface DomainOptions {
   /** Where it finds a plughost that is started already; null: nowhere. */
   readonly idle: IdlePlughosts | null
   /** How much of its tools each plugin may use. */
-  readonly bounds: ToolBounds
+  readonly bounds: PluginBounds
   /** Whether a second plughost stands by with its plugins loaded. */
   readonly standby?: boolean
   /** Only tests have one: what is run in the place of a plughost. */

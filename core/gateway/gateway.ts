@@ -7,10 +7,10 @@ import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import { KnownManifests } from '../../sandbox/known-manifests.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
 import { Recorder } from '../../sandbox/recorder.ts'
 import { SparePlughost } from '../../sandbox/spare-plughost.ts'
-import { ToolBounds } from '../../sandbox/tool-bounds.ts'
 import type { GatewayControl } from '../admin/control.ts'
 import { MessagePool } from '../content/pool.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
@@ -110,7 +110,7 @@ export async function createGateway(
     usage: new Map(),
     counters: new PluginCounters(),
     notes: new SessionNotes(),
-    bounds: new ToolBounds(() => clock.monotonic()),
+    bounds: new PluginBounds(() => clock.monotonic()),
     manifests: new KnownManifests(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),

@@ -10,12 +10,12 @@ import type { Problem } from '../../config/problem.ts'
 import type { SessionNotes } from '../../sandbox/broker/notes.ts'
 import type { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { KnownManifests } from '../../sandbox/known-manifests.ts'
+import type { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import type { Quarantine } from '../../sandbox/quarantine.ts'
 import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
 import type { SandboxSources } from '../../sandbox/sources.ts'
 import type { SparePlughost } from '../../sandbox/spare-plughost.ts'
-import type { ToolBounds } from '../../sandbox/tool-bounds.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
 import type { MessagePool } from '../content/pool.ts'
 import { createNextHops, type NextHops } from '../delivery/next-hops.ts'
@@ -52,7 +52,7 @@ export interface Lasting {
   readonly usage: Map<string, PluginUsage>
   readonly counters: PluginCounters
   readonly notes: SessionNotes
-  readonly bounds: ToolBounds
+  readonly bounds: PluginBounds
   /** What those that were approved declare. */
   readonly manifests: KnownManifests
   /** What they are not asked any more. */

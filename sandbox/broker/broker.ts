@@ -6,8 +6,8 @@ import type { MessageContents } from '../../core/content/pool.ts'
 import type { Clock } from '../../core/observe/clock.ts'
 import type { Log } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
+import { PluginBounds } from '../plugin-bounds.ts'
 import { withoutSecret } from '../secret.ts'
-import { ToolBounds } from '../tool-bounds.ts'
 import { bodyEffects } from './body.ts'
 import { dnsEffects, type NameLookups } from './dns.ts'
 import { type Caller, type Effect, EffectRefused, PermissionDenied, QuotaExceeded } from './effect.ts'
@@ -38,7 +38,7 @@ export interface BrokerParts {
   readonly notes: SessionNotes
   readonly counters: PluginCounters
   /** Of all generations together; without them this broker has its own. */
-  readonly bounds?: ToolBounds
+  readonly bounds?: PluginBounds
   readonly clock: Clock
   readonly log: Log
   /** In [0, 1). */
@@ -64,7 +64,7 @@ export class Broker {
 
   constructor(parts: BrokerParts) {
     const { state, tables, contents, resolver, http, tcp, sleep, notes, counters, clock, random } = parts
-    const { requests, exchanges, sleeps } = parts.bounds ?? new ToolBounds()
+    const { requests, exchanges, sleeps } = parts.bounds ?? new PluginBounds()
     const secrets = new Secrets(parts.secrets)
     this.#parts = parts
     this.#effects = new Map([

@@ -46,6 +46,8 @@ const FEW_TURNS = 8
 const STARVED_SHARE = 0.5
 /** Most that the thread uses between a reading of its CPU time and the stay it is read for. */
 const STALE_MS = 5
+/** From here on what a stay used of the processor is told from what it waited for it. */
+const LONG_MICROS = 20_000
 /** Calls remembered to be asked again; without the memory a busy machine spares one that never ends. */
 const MAX_STARVED = 4_096
 
@@ -175,7 +177,8 @@ export class Chains {
         rejected = error
       }
       this.#now = performance.now()
-      call.cpuMicros += isolate.insideMicros() - before
+      const inside = isolate.insideMicros() - before
+      call.cpuMicros += inside < LONG_MICROS ? inside : Math.min(inside, threadMicros() - usedBefore)
       if (hasSpoken) loaded.hasSpoken = call
       else if (answer === null) this.#report(call, [plugin, 0, 0, 0])
       if (rejected === null) return

@@ -7,20 +7,20 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { Call } from '../../sandbox/call.ts'
 import { Effects } from '../../sandbox/effects.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { testResolver } from '../../sandbox/test-network.ts'
-import { ToolBounds } from '../../sandbox/tool-bounds.ts'
 import { brokerParts } from '../support/broker-parts.ts'
 import { callOf } from '../support/call.ts'
 
 const ORIGIN = 'https://api.example.test'
 
 /** @param bounds of a generation before this one */
-function stage(bounds?: ToolBounds) {
+function stage(bounds?: PluginBounds) {
   const counters = new PluginCounters()
   const waits: (() => void)[] = []
   const requests: HttpRequest[] = []
   const clock = { ms: 0 }
-  const kept = bounds ?? new ToolBounds(() => clock.ms)
+  const kept = bounds ?? new PluginBounds(() => clock.ms)
   const broker = new Broker(
     brokerParts({
       resolver: testResolver({}, { [ORIGIN]: {} }),

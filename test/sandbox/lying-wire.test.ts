@@ -14,8 +14,8 @@ import type { ReadyPlugin } from '../../sandbox/load.ts'
 import { Panel } from '../../sandbox/panel.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { forgetfulQuarantine } from '../../sandbox/quarantine.ts'
-import { ToolBounds } from '../../sandbox/tool-bounds.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
 import { brokerParts } from '../support/broker-parts.ts'
@@ -97,7 +97,7 @@ async function lyingDomain(lie: string, log: Log): Promise<TrustDomain> {
     usage: new Map(),
     jit: true,
     idle: null,
-    bounds: new ToolBounds(),
+    bounds: new PluginBounds(),
     entry: ENTRY,
   })
   const source = { file: '', code: '', api: '', prelude: '' }
