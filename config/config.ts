@@ -33,6 +33,10 @@ export interface Config {
   readonly store: StoreConfig
   readonly admin: { readonly socket: string; readonly http: HostPort | null }
   readonly plugins: readonly PluginConfig[]
+  readonly plughosts: {
+    /** Whether one stands by for each that has plugins of the user's. */
+    readonly standby: boolean
+  }
   readonly lookups: Readonly<Record<string, LookupConfig>>
   /** Values by name, for plugins to use without seeing them. */
   readonly secrets: Readonly<Record<string, string>>

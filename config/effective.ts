@@ -99,6 +99,7 @@ export function toConfig(settings: Settings, surroundings: Surroundings): Config
       level: settings.log.level,
       security: settings.log.security === null ? null : resolve(folder, settings.log.security),
     },
+    plughosts: settings.plughosts,
     stopTimeoutMs: durationMs(settings.stopTimeout),
     workers: typeof settings.workers === 'number' ? settings.workers : Math.min(processors, MAX_WORKERS),
   }

@@ -201,6 +201,20 @@ export const SETTINGS = {
         examples: ['./recipients.txt'],
       },
     },
+    plughosts: {
+      description: 'The processes plugins run in.',
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        standby: {
+          description:
+            'Whether each process with plugins of yours has a second one that stands by with the same plugins loaded, and goes on when it dies.',
+          type: 'boolean',
+          default: true,
+        },
+      },
+    },
     record: {
       description: 'What is remembered of past decisions.',
       type: 'object',

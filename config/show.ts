@@ -43,6 +43,7 @@ export function maskedConfig({ config, secrets }: Shown): Readonly<Record<string
       http: config.admin.http === null ? 'off' : formatEndpoint(config.admin.http),
     },
     plugins: config.plugins.map(plugin),
+    plughosts: config.plughosts,
     lookups: Object.fromEntries(Object.entries(config.lookups).map(([name, table]) => [name, lookup(table)])),
     secrets: Object.fromEntries(Object.keys(config.secrets).map((name) => [name, MASK])),
     record: record(config),

@@ -15,7 +15,7 @@ import {
 import { parseDestination } from '../core/mail/destination.ts'
 import { isFieldName, isFieldValue } from '../core/mail/header-fields.ts'
 import type { HookName } from '../core/mail/hook-events.ts'
-import type { PermissionSet } from './permissions.ts'
+import type { PermissionName, PermissionSet } from './permissions.ts'
 
 const STATUS = /^[45]\.\d{1,3}\.\d{1,3}$/
 const CODE = /^[A-Z0-9_]{1,64}$/
@@ -42,8 +42,21 @@ class Invalid extends Error {
   }
 }
 
-/** The answer, or the fault it is. */
-export function checkAnswer(hook: HookName, permissions: PermissionSet, raw: unknown): Answer | Fault {
+class Denied extends Invalid {
+  readonly permission: PermissionName
+  constructor(permission: PermissionName, message: string) {
+    super('denied', message)
+    this.permission = permission
+  }
+}
+
+/** The answer, or the fault it is. @param onDenied hears of the permission a fault `denied` is about */
+export function checkAnswer(
+  hook: HookName,
+  permissions: PermissionSet,
+  raw: unknown,
+  onDenied: (permission: PermissionName) => void = () => {},
+): Answer | Fault {
   try {
     if (!Array.isArray(raw)) throw new Invalid('invalid-answer', 'the answer has no form')
     const [said, actions] = raw as readonly unknown[]
@@ -53,6 +66,7 @@ export function checkAnswer(hook: HookName, permissions: PermissionSet, raw: unk
     return { ...checkSaid(hook, permissions, said), actions: checked }
   } catch (error) {
     if (!(error instanceof Invalid)) throw error
+    if (error instanceof Denied) onDenied(error.permission)
     return { kind: error.kind, message: error.message, stack: '' }
   }
 }
@@ -112,7 +126,7 @@ function checkRefusal(
     throw new Invalid('invalid-answer', `${status} does not fit ${kind}`)
   const allowed = permanent ? permissions.refuseReject : permissions.refuseDefer
   if (!allowed)
-    throw new Invalid('denied', `refusing needs the permission refuse: ['${permanent ? 'reject' : 'defer'}']`)
+    throw new Denied('refuse', `refusing needs the permission refuse: ['${permanent ? 'reject' : 'defer'}']`)
   return { kind, status, ...reason }
 }
 
@@ -174,15 +188,16 @@ function checkAction(hook: HookName, permissions: PermissionSet, action: Record<
     case 'header.remove':
       return { kind: 'header.remove', name: writableField(permissions, action['name']) }
     case 'relay.grant':
-      if (!permissions.relayGrant) throw new Invalid('denied', 'relay.grant was not granted to this plugin')
+      if (!permissions.relayGrant)
+        throw new Denied('relay.grant', 'relay.grant was not granted to this plugin')
       return { kind: 'relay.grant' }
     case 'route.set':
       return checkRoute(permissions, action)
     case 'hold':
-      if (!permissions.hold) throw new Invalid('denied', 'holding mail needs the permission hold')
+      if (!permissions.hold) throw new Denied('hold', 'holding mail needs the permission hold')
       return { kind: 'hold', ...checkWhom(hook, 'hold', action) }
     case 'discard':
-      if (!permissions.discard) throw new Invalid('denied', 'discarding mail needs the permission discard')
+      if (!permissions.discard) throw new Denied('discard', 'discarding mail needs the permission discard')
       return { kind: 'discard', ...checkWhom(hook, 'discard', action) }
     case 'tag':
       return checkTag(action)
@@ -236,7 +251,7 @@ function checkExpire({ seconds }: Record<string, unknown>): Action {
 
 function checkIdentity(permissions: PermissionSet, { identity }: Record<string, unknown>): Action {
   if (!permissions.credentials)
-    throw new Invalid('denied', 'saying who a client is needs the permission credentials')
+    throw new Denied('credentials', 'saying who a client is needs the permission credentials')
   if (typeof identity !== 'string' || !IDENTITY.test(identity))
     throw new Invalid('invalid-answer', `${shown(identity)} is no identity: 1 to 255 printable characters`)
   return { kind: 'auth.accept', identity }
@@ -253,9 +268,9 @@ function writableField(permissions: PermissionSet, name: unknown): string {
   if (typeof name !== 'string' || !isFieldName(name))
     throw new Invalid('invalid-answer', `${shown(name)} names no field`)
   const lower = name.toLowerCase()
-  if (RESERVED_FIELDS.has(lower)) throw new Invalid('denied', `${name} belongs to the gateway`)
+  if (RESERVED_FIELDS.has(lower)) throw new Denied('headers.write', `${name} belongs to the gateway`)
   if (!permissions.headersWrite.matches(lower))
-    throw new Invalid('denied', `writing ${name} needs the permission headers.write: ['${name}']`)
+    throw new Denied('headers.write', `writing ${name} needs the permission headers.write: ['${name}']`)
   return name
 }
 
@@ -268,7 +283,7 @@ function checkRoute(
   if (typeof parsed === 'string')
     throw new Invalid('invalid-answer', `${shown(maskPasswords(destination))}: ${parsed}`)
   if (!permissions.routeSet.matches(destination))
-    throw new Invalid('denied', `sending to ${destination} was not granted to this plugin (route.set)`)
+    throw new Denied('route.set', `sending to ${destination} was not granted to this plugin (route.set)`)
   return { kind: 'route.set', destination, recipients: checkRecipients('route', recipients) }
 }
 

@@ -21,6 +21,7 @@ import { Domains } from './domains.ts'
 import type { EffectBroker } from './effects.ts'
 import { loadPlugins, type ReadyPlugin } from './load.ts'
 import { Panel } from './panel.ts'
+import { PluginBounds } from './plugin-bounds.ts'
 import { forgetfulQuarantine } from './quarantine.ts'
 import { RecordedEffects } from './recorded-effects.ts'
 import type { RecordedLoad } from './recording-file.ts'
@@ -238,7 +239,7 @@ class Stage {
       clock: { now: () => this.#now ?? Date.now(), monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
-      toolsPerSecond: Infinity,
+      bounds: new PluginBounds(undefined, Infinity),
       random: () => this.#random ?? Math.random(),
       broker: {
         effect: (method) => this.#tools?.effect(method),

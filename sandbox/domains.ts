@@ -1,11 +1,15 @@
 /** The trust domains of one generation: whose plugins share a plughost, and with how much trust it is started. */
 import type { PluginConfig } from '../config/config.ts'
+import type { DomainOptions } from './domain-options.ts'
 import { type PluginBacklog, worstBacklog } from './plugin-backlog.ts'
-import { type DomainOptions, TrustDomain } from './trust-domain.ts'
+import { TrustDomain } from './trust-domain.ts'
 
 /** A plughost as an operator sees it. */
 export interface PlughostView {
-  /** `bundled`, `shared` (plugins of the user's that share one), `spare` (of none yet), or the name of the one plugin it has. */
+  /**
+   * `bundled`, `shared` (plugins of the user's that share one), or the name of the one plugin it has; behind `standby ` when
+   * it stands by for that one. `spare`: it has none yet.
+   */
   readonly domain: string
   /** null while it is being replaced. */
   readonly pid: number | null
@@ -39,18 +43,32 @@ export class Domains {
     if (known !== undefined) return known
     const jit = this.#options.jit ?? source.kind === 'bundled'
     // What is idle has no JIT compiler, so it is for plugins of the user's.
-    const domain = new TrustDomain({ ...this.#options, jit, idle: jit ? null : this.#options.idle })
+    const { idle, standby = false } = this.#options
+    const domain = new TrustDomain({
+      ...this.#options,
+      jit,
+      idle: jit ? null : idle,
+      standby: standby && source.kind === 'file',
+    })
     this.#domains.set(name, domain)
     return domain
   }
 
-  /** In the order their first plugins are configured. */
+  /** Whether plughosts stand by; not before all plugins are loaded. */
+  standBy(does: boolean): void {
+    for (const domain of this.#domains.values()) domain.standBy(does)
+  }
+
+  /** In the order their first plugins are configured; those that stand by come last. */
   views(): readonly PlughostView[] {
-    return [...this.#domains].map(([name, { pid, pluginNames: plugins }]) => ({
-      domain: name.startsWith('own ') ? (plugins[0] ?? name) : name,
-      pid,
-      plugins,
-    }))
+    const all = [...this.#domains].map(([name, { pid, pluginNames: plugins, standbyPid }]) => {
+      const domain = name.startsWith('own ') ? (plugins[0] ?? name) : name
+      return { domain, pid, plugins, standbyPid }
+    })
+    const standing = all.flatMap(({ domain, plugins, standbyPid: pid }) =>
+      pid === undefined ? [] : [{ domain: `standby ${domain}`, pid, plugins }],
+    )
+    return [...all.map(({ domain, pid, plugins }) => ({ domain, pid, plugins })), ...standing]
   }
 
   /** How often a plughost died. */

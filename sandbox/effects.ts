@@ -2,8 +2,8 @@
 import type { Broker } from './broker/broker.ts'
 import { type Caller, type Effect, QuotaExceeded } from './broker/effect.ts'
 import type { Call } from './call.ts'
-import { isBeyondPatience, ToolQuotas } from './tool-quotas.ts'
-import type { LoadedPlugin } from './trust-domain.ts'
+import type { LoadedPlugin } from './domain-options.ts'
+import { isBeyondPatience, type ToolQuotas } from './tool-quotas.ts'
 
 /** An effect as the plughost asks for it, the plugin known to be loaded and its turn. */
 export interface EffectAsked {
@@ -26,9 +26,9 @@ export class Effects {
   readonly #broker: EffectBroker
   readonly #quotas: ToolQuotas
 
-  constructor(broker: EffectBroker, now: () => number = () => performance.now(), perSecond?: number) {
+  constructor(broker: EffectBroker, quotas: ToolQuotas) {
     this.#broker = broker
-    this.#quotas = new ToolQuotas(now, perSecond)
+    this.#quotas = quotas
   }
 
   /**

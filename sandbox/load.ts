@@ -8,6 +8,7 @@ import { AuthorStacks, authorPlace } from './author-place.ts'
 import type { Bundle } from './bundle.ts'
 import type { CompiledPlugin } from './compile.ts'
 import type { Domains } from './domains.ts'
+import { KnownManifests } from './known-manifests.ts'
 import { isManifestFault, type Manifest, parseManifest } from './manifest.ts'
 import { isAtAddress } from './origin-scope.ts'
 import {
@@ -55,11 +56,12 @@ export async function loadPlugins(
   domains: Domains,
   /** Values by name; null: nothing is sent anywhere, so none is needed. */
   secrets: Readonly<Record<string, string>> | null,
+  known: KnownManifests = new KnownManifests(),
 ): Promise<Loading> {
   const problems: Problem[] = []
   const plugins: ReadyPlugin[] = []
   const loading = sources.map((source, index) =>
-    loadPlugin(source, index + 1, domains.of(source.entry, index + 1), border),
+    loadPlugin(source, index + 1, domains.of(source.entry, index + 1), { border, known }),
   )
   for (const [index, loaded] of (await Promise.all(loading)).entries()) {
     const source = sources[index] as PluginSource
@@ -77,7 +79,7 @@ async function loadPlugin(
   { entry, compiled, approval }: PluginSource,
   number: number,
   domain: TrustDomain,
-  border: BorderSources,
+  { border, known }: { readonly border: BorderSources; readonly known: KnownManifests },
 ): Promise<ReadyPlugin | Problem> {
   const name = entry.source.kind === 'bundled' ? entry.source.name : shownPath(entry.source.path)
   const request: LoadRequest = {
@@ -99,9 +101,12 @@ async function loadPlugin(
   }
   if (approval !== null) {
     // What is decided about must be what will be: a second isolate has nothing of the first.
-    const again = await domain.load(number, request)
+    const isSame = known.isSame(compiled.digest, manifest)
+    const again = isSame === null ? await domain.load(number, request) : outcome
     if ('fault' in again) return loadProblem(entry, compiled, again.fault)
-    if (!isDeepStrictEqual(manifest, parseManifest(again.manifest))) return changing(entry, compiled)
+    if (isSame === false || !isDeepStrictEqual(manifest, parseManifest(again.manifest)))
+      return changing(entry, compiled)
+    known.keep(compiled.digest, manifest)
   }
   const granted = grantedBy(approval, entry, compiled, manifest)
   if (granted !== null && 'message' in granted) return granted as Problem

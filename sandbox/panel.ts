@@ -5,6 +5,7 @@ import { type Answer, type Fault, NO_OPINION } from '../core/mail/answer.ts'
 import type { HookEvents, HookName } from '../core/mail/hook-events.ts'
 import { HOOK_NAMES } from '../core/mail/hook-events.ts'
 import { checkAnswer, isFault } from './answers.ts'
+import type { PluginCounters } from './broker/plugin-counters.ts'
 import { type CallReport, isQuiet, NO_OPINION_RAW } from './call.ts'
 import { jsonOfEvent, textOfEvent } from './event-text.ts'
 import { inputOf } from './input.ts'
@@ -12,10 +13,21 @@ import type { ReadyPlugin } from './load.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { RecordedCall, Recording } from './recorder.ts'
 import { withoutSecret } from './secret.ts'
+import { LEAST_MICROS, type SessionCpu } from './session-cpu.ts'
 import { type PluginUsage, usageOf } from './usage.ts'
 
 /** Who is told what activations are made of. */
 export type PanelRecording = Pick<Recording, 'trace' | 'add'>
+
+/** What a panel can do without. */
+export interface PanelParts {
+  /** Where activations are written down. */
+  readonly recording?: PanelRecording | null
+  /** Where is counted what plugins may not do. */
+  readonly counters?: Pick<PluginCounters, 'denied' | 'quotaRefused'> | null
+  /** What plugins have used for each session. */
+  readonly cpu?: SessionCpu | null
+}
 
 /** Subscribers that are asked in one frame. */
 interface Segment {
@@ -23,11 +35,19 @@ interface Segment {
   readonly numbers: readonly number[]
 }
 
+const SPENT: Fault = Object.freeze({
+  kind: 'unavailable',
+  message: 'not asked: it has used 250 ms of the processor for this session',
+  stack: '',
+})
+
 export class Panel implements PluginPanel {
   readonly plugins: readonly ReadyPlugin[]
   readonly usage: Map<string, PluginUsage>
   readonly #quarantine: Quarantine
   readonly #recording: PanelRecording | null
+  readonly #counters: PanelParts['counters']
+  readonly #cpu: SessionCpu | null
   /** For each hook, who is asked together from each subscriber on. */
   readonly #segments: Readonly<Record<HookName, readonly Segment[]>>
   readonly #identities: Readonly<Record<HookName, readonly PluginIdentity[]>>
@@ -35,14 +55,15 @@ export class Panel implements PluginPanel {
 
   /**
    * @param usage what plugins did so far, by name; entries are added and counted on
-   * @param recording where activations are written down; null for nowhere
    */
   constructor(
     plugins: readonly ReadyPlugin[],
     usage: Map<string, PluginUsage>,
     quarantine: Quarantine,
-    recording: PanelRecording | null = null,
+    { recording = null, counters = null, cpu = null }: PanelParts = {},
   ) {
+    this.#counters = counters
+    this.#cpu = cpu
     this.#quarantine = quarantine
     this.#recording = recording
     this.plugins = plugins
@@ -81,7 +102,8 @@ export class Panel implements PluginPanel {
     const together = this.#segments[hook][from]
     const first = together?.plugins[0]
     if (together === undefined || first === undefined) return []
-    const allowed = this.#quarantine.isCalm ? together : await this.#allowed(together.plugins, call)
+    const isCalm = this.#quarantine.isCalm && this.#cpu?.isCalm !== false
+    const allowed = isCalm ? together : await this.#allowed(together.plugins, call)
     if ('kind' in allowed) return [this.#notAsked(first, allowed)]
     const { plugins: asked, numbers } = allowed
     const { told, secret } = view(call, first)
@@ -113,6 +135,7 @@ export class Panel implements PluginPanel {
       trace === null
         ? null
         : { trace, hook, session, eventJson: jsonOfEvent(event), fieldsJson, isSecret: secret !== '' }
+    this.#bookCpu(call, asked, reports)
     if (recorded === null && isQuiet(reports)) return this.#quiet(allowed, reports)
     return this.#checked(hook, asked, reports, secret, recorded)
   }
@@ -122,12 +145,29 @@ export class Panel implements PluginPanel {
     const input = this.#quarantine.isEmpty ? null : await inputOf(call)
     const plugins: ReadyPlugin[] = []
     for (const plugin of together) {
-      const fault = this.#quarantine.fault(keyOf(plugin), input)
+      const fault = this.#quarantine.fault(keyOf(plugin), input) ?? this.#spent(plugin, call)
       if (fault === null) plugins.push(plugin)
       else if (plugins.length === 0) return fault
       else break
     }
     return segmentOf(plugins)
+  }
+
+  #spent({ identity: { name: plugin } }: ReadyPlugin, { hook, session }: PluginCall): Fault | null {
+    return this.#cpu?.isSpent({ hook, session, plugin }) === true ? SPENT : null
+  }
+
+  #bookCpu(
+    { hook, session }: PluginCall,
+    asked: readonly ReadyPlugin[],
+    reports: readonly CallReport[],
+  ): void {
+    if (this.#cpu === null) return
+    for (let index = 0; index < reports.length; index++) {
+      const { cpuMicros } = reports[index] as CallReport
+      if (cpuMicros < LEAST_MICROS) continue
+      this.#cpu.used({ hook, session, plugin: asked[index]?.identity.name ?? '' }, cpuMicros)
+    }
   }
 
   async #barred(call: PluginCall, plugin: ReadyPlugin | undefined): Promise<Fault | null> {
@@ -137,6 +177,7 @@ export class Panel implements PluginPanel {
 
   #notAsked({ identity }: ReadyPlugin, fault: Fault): PluginReport {
     this.#count(identity.name, 0, true, false)
+    if (fault === SPENT) this.#counters?.quotaRefused(identity.name, 'cpu.session')
     usageOf(this.usage, identity.name).notAsked++
     return { plugin: identity, answer: null, fault, wallMicros: 0, cpuMicros: 0 }
   }
@@ -168,6 +209,13 @@ export class Panel implements PluginPanel {
     return said
   }
 
+  #answerOf(hook: HookName, { permissions, identity }: ReadyPlugin, { answer }: CallReport): Answer | Fault {
+    if (answer === NO_OPINION_RAW) return NO_OPINION
+    return checkAnswer(hook, permissions, answer, (permission) =>
+      this.#counters?.denied(identity.name, permission),
+    )
+  }
+
   /** Reports up to the first that is a refusal or turns out to be a fault. */
   #checked(
     hook: HookName,
@@ -181,7 +229,7 @@ export class Panel implements PluginPanel {
       const report = reports[index] as CallReport
       const plugin = asked[index] as ReadyPlugin
       const checked = withoutPassword(
-        inAuthorsFiles(report.fault, plugin) ?? answerOf(hook, plugin, report),
+        inAuthorsFiles(report.fault, plugin) ?? this.#answerOf(hook, plugin, report),
         secret,
       )
       const { cpuMicros, wallMicros } = report
@@ -229,10 +277,6 @@ function segment(subscribers: readonly ReadyPlugin[], from: number, hook: HookNa
 
 function segmentOf(plugins: readonly ReadyPlugin[]): Segment {
   return { plugins, numbers: plugins.map(({ number }) => number) }
-}
-
-function answerOf(hook: HookName, { permissions }: ReadyPlugin, { answer }: CallReport): Answer | Fault {
-  return answer === NO_OPINION_RAW ? NO_OPINION : checkAnswer(hook, permissions, answer)
 }
 
 /** The event as a plugin may see it, and the password or token in it, '' when there is none. */

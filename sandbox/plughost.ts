@@ -1,10 +1,12 @@
 /** One plughost process: started, spoken to in batches of frames, watched, and killed when it must be. */
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { Fault } from '../core/mail/answer.ts'
 import { type Blame, Breadcrumb } from './breadcrumb.ts'
 import { type PlughostProgram, startPlughost } from './plughost-process.ts'
 import { ProcessWatch, type WatchLimits } from './process-watch.ts'
 import { type Frame, FrameBatch, FrameReader } from './protocol/frames.ts'
+import { TO_HOST } from './protocol/messages.ts'
 import { type HostMessage, ProtocolViolation, parseHostFrame } from './protocol/parse.ts'
 
 /** Why a plughost is gone. */
@@ -91,6 +93,11 @@ export class Plughost {
     return this.#isReady
   }
 
+  /** Whether something it was sent is not dealt with yet. */
+  get isBusy(): boolean {
+    return this.#watch.isOwed
+  }
+
   /** From now on it is somebody else's. */
   passTo(owner: PlughostOwner): void {
     this.#owner = owner
@@ -107,16 +114,17 @@ export class Plughost {
   /**
    * Queues a frame. It leaves with the others of this turn of the loop, or, while the plughost works on earlier ones,
    * when it is done with those: it could not look at this one before, and one write for many costs both sides less.
+   * Plugins are loaded at once: one that stands ready may be at work ahead, and stops that for them.
    */
   send(type: number, id: number, payload: string): void {
     if (this.#dead) return
     this.#batch.add(type, id, payload)
     this.#given = (this.#given + 1) >>> 0
-    this.#flushSoon()
+    this.#flushSoon(type === TO_HOST.load)
   }
 
-  #flushSoon(): void {
-    if (this.#flushing || this.#owes || this.#given === this.#sent) return
+  #flushSoon(isUrgent = false): void {
+    if (this.#flushing || (this.#owes && !isUrgent) || this.#given === this.#sent) return
     this.#flushing = true
     setImmediate(() => {
       this.#flushing = false
@@ -204,4 +212,10 @@ export class Plughost {
     this.#breadcrumb.close()
     this.#wire.destroy()
   }
+}
+
+/** What a plugin that was being asked died of. */
+export function deathFault({ cause, detail }: Death): Fault {
+  const kind = cause === 'timeout' || cause === 'memory' ? cause : 'death'
+  return { kind, message: cause === 'died' ? `its process died (${detail})` : detail, stack: '' }
 }

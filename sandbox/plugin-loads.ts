@@ -4,7 +4,7 @@ import type { RawFault } from './protocol/parse.ts'
 
 /** What loading came to. */
 export type LoadOutcome =
-  | { readonly manifest: unknown; readonly heapBytes: number }
+  | { readonly manifest: unknown; readonly heapBytes: number; readonly wallMicros: number }
   | { readonly fault: RawFault }
 
 interface Waiting {

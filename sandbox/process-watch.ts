@@ -11,7 +11,7 @@ export interface WatchLimits {
   silenceMs(): number
 }
 
-const TICK_MS = 50
+const TICK_MS = 25
 /** Even a starved process is given up after this silence. */
 const HOPELESS_MS = 5_000
 const PAGE_BYTES = 4_096
@@ -38,6 +38,10 @@ export class ProcessWatch {
     this.#pid = pid
     this.#limits = limits
     this.#condemn = condemn
+  }
+
+  get isOwed(): boolean {
+    return this.#timer !== null
   }
 
   /** It was given something to do. */

@@ -22,6 +22,7 @@ import {
 import { Domains } from './domains.ts'
 import { loadPlugins, type ReadyPlugin } from './load.ts'
 import { Panel } from './panel.ts'
+import { PluginBounds } from './plugin-bounds.ts'
 import { forgetfulQuarantine } from './quarantine.ts'
 import { RecordedEffects, type UsedOtherwise } from './recorded-effects.ts'
 import type { RecordedLoad } from './recording-file.ts'
@@ -132,8 +133,7 @@ class Stage {
     this.#domains = domains
     this.#moment = moment
     this.#panel = new Panel([plugin], new Map(), forgetfulQuarantine(), {
-      trace: () => new Prompter(moment),
-      add: () => {},
+      recording: { trace: () => new Prompter(moment), add: () => {} },
     })
   }
 
@@ -144,7 +144,7 @@ class Stage {
       clock: { now: () => moment.t, monotonic: () => systemClock.monotonic() },
       log: silentLog,
       usage: new Map(),
-      toolsPerSecond: Infinity,
+      bounds: new PluginBounds(undefined, Infinity),
       idle: null,
       // Half a step up, so that rounding down gives the seed again.
       random: () => (moment.seed + 0.5) / RANDOM_STEPS,

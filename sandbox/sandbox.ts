@@ -16,10 +16,12 @@ import { PluginCounters } from './broker/plugin-counters.ts'
 import type { TcpDoor } from './broker/tcp.ts'
 import type { Sleep } from './broker/timer.ts'
 import { Domains, type PlughostView } from './domains.ts'
+import type { KnownManifests } from './known-manifests.ts'
 import { loadPlugins } from './load.ts'
 import { Panel } from './panel.ts'
 import type { IdlePlughosts } from './plughost.ts'
 import type { PluginBacklog } from './plugin-backlog.ts'
+import { PluginBounds } from './plugin-bounds.ts'
 import { Quarantine } from './quarantine.ts'
 import type { Recorder } from './recorder.ts'
 import { readSandboxSources, type SandboxConfig, type SandboxSources } from './sources.ts'
@@ -39,6 +41,8 @@ export interface SandboxOptions {
   /** Counted on from there, and kept for the sandbox that comes after this one. */
   readonly counters?: PluginCounters
   readonly notes?: SessionNotes
+  /** What plugins have under way and began; kept for the sandbox that comes after this one. */
+  readonly bounds?: PluginBounds
   /** Instead of the network and of waiting, where there is neither. */
   readonly http?: HttpDoor
   readonly tcp?: TcpDoor
@@ -49,6 +53,10 @@ export interface SandboxOptions {
   readonly contents?: MessageContents | null
   /** Where plughosts are found that are started already; without it there are none. */
   readonly idle?: IdlePlughosts
+  /** Whether each plughost with plugins of the user's has a second one that stands by; without it none has. */
+  readonly standby?: boolean
+  /** What plugins that were approved declared before; without it each is loaded twice. */
+  readonly manifests?: KnownManifests
   /** Where activations are written down, and whose. */
   readonly recording?: { readonly recorder: Recorder; readonly settings: ActivationsConfig }
 }
@@ -61,6 +69,8 @@ export interface Sandbox {
   readonly plughostDeaths: () => number
   /** What waits for plugins that mail waits for. */
   readonly backlog: () => PluginBacklog
+  /** Another one is in force: what goes on in this one ends, and nothing stands by for it. */
+  readonly standDown: () => void
   close(): void
 }
 
@@ -71,32 +81,45 @@ export async function openSandbox(
 ): Promise<Sandbox | { readonly problems: readonly Problem[] }> {
   const { clock, log, random, usage = new Map() } = options
   const quarantine = options.quarantine ?? new Quarantine(clock, log)
+  const bounds = options.bounds ?? new PluginBounds()
+  const counters = options.counters ?? new PluginCounters()
   const broker = new Broker({
     contents: null,
-    counters: new PluginCounters(),
     notes: new SessionNotes(),
     http: exchangeHttp,
     tcp: exchangeTcp,
     sleep: sleepMs,
     ...options,
+    bounds,
+    counters,
     tables,
   })
-  const domains = new Domains({ clock, log, random, usage, broker, idle: options.idle ?? null })
-  const loading = await loadPlugins(sources, domains, options.secrets)
+  const domains = new Domains({
+    clock,
+    log,
+    random,
+    usage,
+    broker,
+    bounds,
+    idle: options.idle ?? null,
+    standby: options.standby ?? false,
+  })
+  const loading = await loadPlugins(sources, domains, options.secrets, options.manifests)
   if ('problems' in loading) {
     domains.close()
     return loading
   }
+  domains.standBy(true)
   return {
-    panel: new Panel(
-      loading.plugins,
-      usage,
-      quarantine,
-      options.recording?.recorder.begin(options.recording.settings, loading.plugins),
-    ),
+    panel: new Panel(loading.plugins, usage, quarantine, {
+      recording: options.recording?.recorder.begin(options.recording.settings, loading.plugins) ?? null,
+      counters,
+      cpu: bounds.cpu,
+    }),
     plughosts: () => domains.views(),
     plughostDeaths: () => domains.deaths,
     backlog: () => domains.backlog,
+    standDown: () => domains.standBy(false),
     close: () => domains.close(),
   }
 }

@@ -3,12 +3,11 @@
  * plugin and the call it happened in; everybody else is asked again and hears nothing of it.
  */
 import type { Fault } from '../core/mail/answer.ts'
-import type { Clock } from '../core/observe/clock.ts'
-import type { Log } from '../core/observe/log.ts'
 import { Call, type CallReport, type Progress, type Question, quietReports } from './call.ts'
-import { type EffectBroker, Effects } from './effects.ts'
-import type { PermissionSet } from './permissions.ts'
-import { type Death, type IdlePlughosts, Plughost, type PlughostOwner } from './plughost.ts'
+import type { DomainOptions, LoadedPlugin } from './domain-options.ts'
+import { Effects } from './effects.ts'
+import { type Death, deathFault, Plughost, type PlughostOwner } from './plughost.ts'
+import { PlughostLimits } from './plughost-limits.ts'
 import type { PluginBacklog } from './plugin-backlog.ts'
 import { type LoadOutcome, PluginLoads } from './plugin-loads.ts'
 import { PluginLog } from './plugin-log.ts'
@@ -17,37 +16,11 @@ import { type LoadRequest, TO_HOST } from './protocol/messages.ts'
 import type { HostMessage } from './protocol/parse.ts'
 import { RespawnDelay } from './respawn-delay.ts'
 import { RetryLine } from './retry-line.ts'
-import type { PluginUsage } from './usage.ts'
-
-export interface LoadedPlugin {
-  readonly request: LoadRequest
-  readonly permissions: PermissionSet
-}
-
-export interface DomainOptions {
-  readonly clock: Clock
-  readonly log: Log
-  readonly broker: EffectBroker
-  readonly random: () => number
-  /** What plugins did so far, by name. */
-  readonly usage: Map<string, PluginUsage>
-  /** Whether its plughost has the JIT compiler. */
-  readonly jit: boolean
-  /** Where it finds a plughost that is started already; null: nowhere. */
-  readonly idle: IdlePlughosts | null
-  /** Of one plugin; where calls come faster than mail does, and are answered from memory, none. */
-  readonly toolsPerSecond?: number
-  /** Only tests have one: what is run in the place of a plughost. */
-  readonly entry?: string
-}
+import { StandbyPlughost } from './standby-plughost.ts'
 
 /** Ids of calls given up here that a plughost may still speak of; older ones are forgotten. */
 const MAX_GIVEN_UP = 4_096
 const TICK_MS = 100
-const BOOT_MS = 10_000
-const RSS_BASE_BYTES = 192 * 1024 * 1024
-const RSS_PER_PLUGIN_BYTES = 8 * 1024 * 1024
-const GRACE_MS = 200
 /** After a death each call is watched by itself for so long: what dies of one then is charged to it. */
 const WATCHED_MS = 600_000
 
@@ -70,8 +43,12 @@ export class TrustDomain {
   readonly #retries = new RetryLine((call) => void this.#sendAgain(call))
   /** Calls that are over here while the plughost may not know it yet. */
   readonly #givenUp = new Set<number>()
+  readonly #limits = new PlughostLimits(this.#plugins)
+  readonly #standby: StandbyPlughost | null
   #host: Plughost | null = null
   #ready = false
+  /** It stood by, and was sent the plugins already. */
+  #knowsPlugins = false
   #bornAt = 0
   readonly #respawnDelay = new RespawnDelay()
   #respawnTimer: NodeJS.Timeout | null = null
@@ -84,8 +61,11 @@ export class TrustDomain {
 
   constructor(options: DomainOptions) {
     this.#options = options
-    this.#effects = new Effects(options.broker, undefined, options.toolsPerSecond)
+    this.#effects = new Effects(options.broker, options.bounds.all)
     this.#log = new PluginLog(options.log, options.usage)
+    const start = (owner: PlughostOwner): Plughost => this.#startHost(owner)
+    const standby = { log: options.log, plugins: this.#plugins, limits: this.#limits, start }
+    this.#standby = options.standby === true ? new StandbyPlughost(standby) : null
   }
 
   get pid(): number | null {
@@ -98,7 +78,12 @@ export class TrustDomain {
   }
 
   get deaths(): number {
-    return this.#deaths
+    return this.#deaths + (this.#standby?.deaths ?? 0)
+  }
+
+  /** Process of the plughost that stands by, null while it is not there; undefined: there is to be none. */
+  get standbyPid(): number | null | undefined {
+    return this.#standby?.pid
   }
 
   /** How much it has to do, and how long it has been without a plughost. */
@@ -119,6 +104,12 @@ export class TrustDomain {
   /** From now on a new plughost loads this plugin too. */
   keep(plugin: number, loaded: LoadedPlugin): void {
     this.#plugins.set(plugin, loaded)
+  }
+
+  /** Whether a plughost stands by from now on; not before all plugins are loaded. */
+  standBy(does: boolean): void {
+    if (does) this.#standby?.want()
+    else this.#standby?.close()
   }
 
   /** Asks plugins one after the other until one refuses or fails. Never rejects. */
@@ -147,6 +138,7 @@ export class TrustDomain {
     if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer)
     if (this.#ticker !== null) clearInterval(this.#ticker)
     this.#loads.fail(CLOSED.message)
+    this.#standby?.close()
     const host = this.#host
     const isIdle = this.#ready && this.#calls.size + this.#givenUp.size === 0 && !this.#loads.areUnderWay
     for (const call of this.#calls.values()) this.#proceed(call, call.fail(CLOSED))
@@ -159,36 +151,36 @@ export class TrustDomain {
     this.#bornAt = performance.now()
     if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer)
     this.#respawnTimer = null
+    const owner = this.#owner()
+    const takenOver = this.#standby?.take(owner) ?? null
     try {
-      this.#host = this.#newHost()
+      this.#host = takenOver?.host ?? this.#startHost(owner)
     } catch (error) {
       // No process, no file for its breadcrumb: the machine is short of something, which may pass.
       this.#options.log.error('plughost-not-started', { reason: (error as Error).message })
       this.#loads.fail(`the plughost did not start: ${(error as Error).message}`)
       return this.#respawn()
     }
+    this.#knowsPlugins = takenOver !== null
+    for (const plugin of takenOver?.loading ?? []) this.#loads.sent(plugin)
     for (const [plugin, request] of this.#loads.waitedFor) this.#sendLoad(plugin, request)
     // One that was started before has said so already.
     if (this.#host.isReady) this.#hostReady()
   }
 
-  /** @throws when the system gives no process or no file */
-  #newHost(): Plughost {
-    const { jit, entry, idle } = this.#options
-    const owner: PlughostOwner = {
-      rssCapBytes: () => RSS_BASE_BYTES + RSS_PER_PLUGIN_BYTES * Math.max(8, this.#plugins.size),
-      silenceMs: () => (this.#ready && !this.#loads.areUnderWay ? this.#sliceMs() + GRACE_MS : BOOT_MS),
+  #owner(): PlughostOwner {
+    return {
+      rssCapBytes: () => this.#limits.rssCapBytes(),
+      silenceMs: () => this.#limits.silenceMs(!this.#ready || this.#loads.areUnderWay),
       onMessage: (message) => this.#hear(message),
       onDeath: (death) => this.#hostDied(death),
     }
-    return idle?.take(owner) ?? new Plughost({ jit, ...(entry === undefined ? {} : { entry }) }, owner)
   }
 
-  /** Longest single stay in an isolate. */
-  #sliceMs(): number {
-    let longest = 0
-    for (const { request } of this.#plugins.values()) longest = Math.max(longest, request.sliceMs)
-    return longest
+  /** @throws when the system gives no process or no file */
+  #startHost(owner: PlughostOwner): Plughost {
+    const { jit, entry, idle } = this.#options
+    return idle?.take(owner) ?? new Plughost({ jit, ...(entry === undefined ? {} : { entry }) }, owner)
   }
 
   #hear(message: HostMessage): void {
@@ -217,7 +209,8 @@ export class TrustDomain {
     if (this.#ready) return this.#host?.kill('protocol', 'ready a second time')
     this.#ready = true
     this.#absentSince = null
-    for (const [plugin, { request }] of this.#plugins) this.#sendLoad(plugin, request)
+    if (!this.#knowsPlugins)
+      for (const [plugin, { request }] of this.#plugins) this.#sendLoad(plugin, request)
     for (const call of this.#calls.values()) if (!this.#retries.has(call)) this.#send(call)
     this.#retries.go()
     if (this.#deaths > 0) this.#options.log.info('plughost-started', { pid: this.#host?.pid })
@@ -229,6 +222,7 @@ export class TrustDomain {
   }
 
   #loaded(plugin: number, outcome: LoadOutcome): void {
+    if ('wallMicros' in outcome) this.#limits.loaded(outcome.wallMicros)
     const wasWaitedFor = this.#loads.answered(plugin, outcome)
     if (wasWaitedFor === null) return this.#host?.kill('protocol', 'it loaded what it was not given')
     if (wasWaitedFor || !('fault' in outcome)) return
@@ -378,8 +372,9 @@ export class TrustDomain {
 
   #respawn(): void {
     const delayMs = this.#respawnDelay.after(performance.now() - this.#bornAt)
-    // Somebody waits for plugins that had no part in it: there are only so many of those that had.
-    if (this.#loads.waitedFor.length > 0 || this.#options.idle?.isReady === true) return this.#spawn()
+    // Or somebody waits for plugins that had no part in it: there are only so many of those that had.
+    const isThere = this.#standby?.isReady === true || this.#options.idle?.isReady === true
+    if (isThere || this.#loads.waitedFor.length > 0) return this.#spawn()
     this.#respawnTimer = setTimeout(() => this.#spawn(), delayMs)
   }
 
@@ -397,9 +392,4 @@ export class TrustDomain {
   #name(plugin: number): string {
     return this.#plugins.get(plugin)?.request.name ?? `plugin ${plugin}`
   }
-}
-
-function deathFault({ cause, detail }: Death): Fault {
-  const kind = cause === 'timeout' || cause === 'memory' ? cause : 'death'
-  return { kind, message: cause === 'died' ? `its process died (${detail})` : detail, stack: '' }
 }

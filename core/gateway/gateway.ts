@@ -5,7 +5,9 @@ import type { LimitsConfig, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import { SessionNotes } from '../../sandbox/broker/notes.ts'
 import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
+import { KnownManifests } from '../../sandbox/known-manifests.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { Quarantine } from '../../sandbox/quarantine.ts'
 import { Recorder } from '../../sandbox/recorder.ts'
 import { SparePlughost } from '../../sandbox/spare-plughost.ts'
@@ -31,7 +33,13 @@ import { joinedLoad, type Load, ProcessLoad } from '../smtp/load.ts'
 import type { PolicyParts } from '../smtp/policy.ts'
 import { SmtpServer } from '../smtp/server.ts'
 import { createGatewayControl } from './control.ts'
-import { type Generation, type GenerationSource, type Lasting, openGeneration } from './generation.ts'
+import {
+  type Generation,
+  type GenerationSource,
+  type Lasting,
+  openGeneration,
+  wantSpare,
+} from './generation.ts'
 import { Generations } from './generations.ts'
 import type { GatewayParts } from './parts.ts'
 import { GatewayPolicy, tellOutcomes } from './policy.ts'
@@ -76,6 +84,9 @@ export async function createGateway(
   { keeperSocket, log, clock }: GatewayOptions,
 ): Promise<Gateway | { readonly problems: readonly Problem[] }> {
   const { config } = source
+  // Its process starts while everything else is opened.
+  const spare = new SparePlughost({ log })
+  const letSpareGo = wantSpare(spare, source)
   const owner = `worker-${process.pid}-${clock.now()}`
   // Work may be announced before there is anybody to do it, who looks for some when he starts.
   let onWork = (): void => {}
@@ -85,7 +96,10 @@ export async function createGateway(
     onWork: () => onWork(),
     log,
   })
-  if ('problems' in store) return store
+  if ('problems' in store) {
+    letSpareGo()
+    return store
+  }
   const { keeper, spool } = store
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
@@ -97,13 +111,16 @@ export async function createGateway(
     usage: new Map(),
     counters: new PluginCounters(),
     notes: new SessionNotes(),
+    bounds: new PluginBounds(() => clock.monotonic()),
+    manifests: new KnownManifests(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),
-    spare: new SparePlughost({ log }),
+    spare,
     clock,
     log,
   }
   const first = await openGeneration(source, lasting, null)
+  letSpareGo()
   if ('problems' in first) {
     await lasting.contents.close()
     await keeper.close()

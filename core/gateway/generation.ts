@@ -11,6 +11,8 @@ import type { Config, ListenerConfig } from '../../config/config.ts'
 import type { Problem } from '../../config/problem.ts'
 import type { SessionNotes } from '../../sandbox/broker/notes.ts'
 import type { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
+import type { KnownManifests } from '../../sandbox/known-manifests.ts'
+import type { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import type { Quarantine } from '../../sandbox/quarantine.ts'
 import type { Recorder } from '../../sandbox/recorder.ts'
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts'
@@ -53,6 +55,9 @@ export interface Lasting {
   readonly usage: Map<string, PluginUsage>
   readonly counters: PluginCounters
   readonly notes: SessionNotes
+  readonly bounds: PluginBounds
+  /** What those that were approved declare. */
+  readonly manifests: KnownManifests
   /** What they are not asked any more. */
   readonly quarantine: Quarantine
   readonly recorder: Recorder
@@ -123,7 +128,7 @@ export async function openGeneration(
     nextHops: nextHopsOf(config, lasting.listeners, resolver, authorities),
     bounceClasses: new BounceClasses(classes.rules),
     notices: gatewayNotices(config, { hooks, records, newId: newQueueId, clock, log }),
-    letSpareGo: hasUserPlugins(config) ? lasting.spare.want(sources.border.prelude) : () => {},
+    letSpareGo: wantSpare(lasting.spare, { config, sources }),
   }
 }
 
@@ -142,8 +147,21 @@ function certificatesOf(
 }
 
 function sandboxOptions(
-  { secrets, record }: Config,
-  { keeper, contents, usage, quarantine, recorder, spare, counters, notes, clock, log }: Lasting,
+  { secrets, record, plughosts }: Config,
+  {
+    keeper,
+    contents,
+    usage,
+    quarantine,
+    recorder,
+    spare,
+    counters,
+    notes,
+    bounds,
+    manifests,
+    clock,
+    log,
+  }: Lasting,
   resolver: Resolver,
 ): SandboxOptions {
   return {
@@ -157,9 +175,12 @@ function sandboxOptions(
     usage,
     quarantine,
     idle: spare,
+    standby: plughosts.standby,
     recording: { recorder, settings: record.activations },
     counters,
     notes,
+    bounds,
+    manifests,
   }
 }
 
@@ -176,9 +197,15 @@ export async function closeGeneration(generation: Generation, other: Generation 
   if (generation.credentials !== other?.credentials) await generation.credentials?.close()
 }
 
-/** Whether anything runs that did not come with the gateway. */
-function hasUserPlugins({ plugins }: Config): boolean {
-  return plugins.some(({ source }) => source.kind === 'file')
+/** A plughost more than there are plugins for, where anything runs that did not come with the gateway. */
+export function wantSpare(
+  spare: SparePlughost,
+  { config, sources }: Pick<GenerationSource, 'config' | 'sources'>,
+): () => void {
+  const yours = config.plugins.filter(({ source }) => source.kind === 'file')
+  if (yours.length === 0) return () => {}
+  const together = yours.filter(({ process }) => process === 'shared').length
+  return spare.want({ prelude: sources.border.prelude, plugins: Math.max(1, together) })
 }
 
 function isSame(

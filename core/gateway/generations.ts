@@ -79,6 +79,7 @@ export class Generations {
     const before = this.#current
     this.#current = next
     this.#retired.add(before)
+    before.sandbox.standDown()
     before.hooks.retire(() => this.#close(before))
     const [oldest] = this.#retired
     if (oldest !== undefined && this.#retired.size > MAX_RETIRED) {

@@ -126,7 +126,7 @@ function measureTools(metrics: Metrics, counters: PluginCounters): void {
   })
   metrics.counter({
     name: 'postern_plugin_denials_total',
-    help: 'Uses of tools refused because a plugin lacks the permission',
+    help: 'Tools, answers and actions refused because a plugin lacks the permission',
     labels: ['plugin', 'permission'],
     read: () => counters.denials,
   })

@@ -6,6 +6,7 @@ import type { MessageContents } from '../../core/content/pool.ts'
 import type { Clock } from '../../core/observe/clock.ts'
 import type { Log } from '../../core/observe/log.ts'
 import type { StateStore } from '../../core/state/state-store.ts'
+import { PluginBounds } from '../plugin-bounds.ts'
 import { withoutSecret } from '../secret.ts'
 import { bodyEffects } from './body.ts'
 import { dnsEffects, type NameLookups } from './dns.ts'
@@ -36,6 +37,8 @@ export interface BrokerParts {
   readonly secrets: Readonly<Record<string, string>>
   readonly notes: SessionNotes
   readonly counters: PluginCounters
+  /** Of all generations together; without them this broker has its own. */
+  readonly bounds?: PluginBounds
   readonly clock: Clock
   readonly log: Log
   /** In [0, 1). */
@@ -61,6 +64,7 @@ export class Broker {
 
   constructor(parts: BrokerParts) {
     const { state, tables, contents, resolver, http, tcp, sleep, notes, counters, clock, random } = parts
+    const { requests, exchanges, sleeps } = parts.bounds ?? new PluginBounds()
     const secrets = new Secrets(parts.secrets)
     this.#parts = parts
     this.#effects = new Map([
@@ -69,9 +73,9 @@ export class Broker {
       ...bodyEffects(),
       ...messageEffects(contents),
       ...dnsEffects(resolver),
-      ...httpEffects({ door: http, resolver, secrets, random }),
-      ...tcpEffects({ door: tcp, resolver, random }),
-      ...timerEffects(sleep),
+      ...httpEffects({ door: http, resolver, secrets, requests, random }),
+      ...tcpEffects({ door: tcp, resolver, exchanges, random }),
+      ...timerEffects(sleep, sleeps),
       ...hashEffects(secrets),
       ...metricsEffects(counters),
       ...notesEffects(notes),

@@ -1,6 +1,6 @@
 /** Capability `http`: requests to origins the plugin has the permission for. */
 import { type HttpBody, HttpFault, type HttpRequest, type HttpResponse } from '../../core/https.ts'
-import { AtOnce } from './at-once.ts'
+import type { AtOnce } from './at-once.ts'
 import type { NameLookups } from './dns.ts'
 import { type Caller, type Effect, type NamedEffect, PermissionDenied, Unavailable } from './effect.ts'
 import { checkedRequest, type PluginRequest } from './http-request.ts'
@@ -12,25 +12,25 @@ export type HttpDoor = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_TOLD_BYTES = 3 * 1024 * 1024
-const MAX_REQUESTS = 32
 
 export interface HttpParts {
   readonly door: HttpDoor
   readonly resolver: NameLookups
   readonly secrets: Secrets
+  /** How many of one plugin's at once. */
+  readonly requests: AtOnce
   /** In [0, 1): which of several addresses is first. */
   readonly random: () => number
 }
 
 export function httpEffects(parts: HttpParts): readonly NamedEffect[] {
   const fetcher = new Fetcher(parts)
-  const requests = new AtOnce('http.requests', MAX_REQUESTS)
   const fetch: Effect = {
     // It may change something at the other side.
     write: true,
     run: async (caller, args) => {
       try {
-        return await requests.during(caller.plugin, () => fetcher.fetch(caller, args))
+        return await parts.requests.during(caller.plugin, () => fetcher.fetch(caller, args))
       } catch (error) {
         if (error instanceof HttpFault) throw new Unavailable(error.message)
         throw error

@@ -4,7 +4,7 @@
  */
 import { TcpFault, type TcpRequest } from '../../core/tcp.ts'
 import { tcpTarget } from '../tcp-target.ts'
-import { AtOnce } from './at-once.ts'
+import type { AtOnce } from './at-once.ts'
 import type { NameLookups } from './dns.ts'
 import {
   type Caller,
@@ -20,18 +20,17 @@ import { checkedExchange, type TcpPiece } from './tcp-request.ts'
 
 export type TcpDoor = (request: TcpRequest & { readonly target: string }) => Promise<Uint8Array>
 
-const MAX_EXCHANGES = 32
-
 export interface TcpParts {
   readonly door: TcpDoor
   readonly resolver: NameLookups
+  /** How many of one plugin's at once. */
+  readonly exchanges: AtOnce
   /** In [0, 1): which of several addresses is first. */
   readonly random: () => number
 }
 
-export function tcpEffects({ door, resolver, random }: TcpParts): readonly NamedEffect[] {
+export function tcpEffects({ door, resolver, exchanges, random }: TcpParts): readonly NamedEffect[] {
   const reachable = new Reachable(resolver, random)
-  const exchanges = new AtOnce('tcp.exchanges', MAX_EXCHANGES)
   const exchange: Effect = {
     // It may change something at the other side.
     write: true,

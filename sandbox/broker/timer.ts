@@ -1,14 +1,11 @@
 /** Capability `timer`: waiting, for less time than the hook has. */
-import { AtOnce } from './at-once.ts'
+import type { AtOnce } from './at-once.ts'
 import { EffectRefused, type NamedEffect } from './effect.ts'
-
-/** Waits of one plugin at once: a client that is kept waiting keeps a call from others. */
-const MAX_SLEEPS = 256
 
 export type Sleep = (ms: number) => Promise<unknown>
 
-export function timerEffects(sleep: Sleep): readonly NamedEffect[] {
-  const sleeps = new AtOnce('timer.sleeps', MAX_SLEEPS)
+/** @param sleeps how many of one plugin's at once */
+export function timerEffects(sleep: Sleep, sleeps: AtOnce): readonly NamedEffect[] {
   return [
     [
       'timer.sleep',

@@ -1,11 +1,12 @@
 /** Calls in progress: each asks its plugins one after the other until one refuses or fails, or all were asked. */
 import { CallTable } from '../protocol/call-table.ts'
 import type { LoadedReport, LoadRequest, PluginReportTuple } from '../protocol/messages.ts'
-import { type Command, parseCommands } from './command.ts'
+import { type Command, endsAsking, parseCommands } from './command.ts'
 import { completeConfiguration } from './configuration.ts'
-import { IsolateFault, PluginIsolate, STARTED, type Started } from './engine.ts'
+import { IsolateFault, isTimeout, PluginIsolate, STARTED, type Started, threadMicros } from './engine.ts'
 import { LoadedPlugin } from './loaded.ts'
 import type { Outlet } from './outlet.ts'
+import { patiently } from './patience.ts'
 import { makeRow, type Row, rowFrom } from './row.ts'
 import { Starvation } from './starvation.ts'
 import type { Call, EffectAnswer, Told, Turn } from './turn-queue.ts'
@@ -15,6 +16,9 @@ import type { Call, EffectAnswer, Told, Turn } from './turn-queue.ts'
  * plugin alone is written down, once: a write costs more than the stay of a plugin without an opinion.
  */
 const FEW_TURNS = 4
+/** From here on what a stay used of the processor is told from what it waited for it. */
+const LONG_MICROS = 20_000
+
 export class Chains {
   readonly #outlet: Outlet
   /** In the order of their numbers, which is the order of every chain. */
@@ -34,8 +38,9 @@ export class Chains {
   /** Loads a plugin and checks its configuration. @returns what it declares @throws IsolateFault, ConfigurationError */
   load(plugin: number, request: LoadRequest): LoadedReport {
     this.#outlet.entering(plugin, 0)
+    const startedAt = performance.now()
     this.#plugins.get(plugin)?.disposeIsolate()
-    const isolate = new PluginIsolate(request)
+    const isolate = patiently(() => new PluginIsolate(request), isTimeout, threadMicros)
     try {
       const manifest: unknown = JSON.parse(isolate.manifestJson)
       const schema = (manifest as { config?: unknown }).config ?? null
@@ -43,7 +48,8 @@ export class Chains {
       isolate.configure(config, 0)
       const loaded = new LoadedPlugin(request, config, isolate)
       this.#plugins = new Map([...this.#plugins.set(plugin, loaded)].sort(([a], [b]) => a - b))
-      return { manifest, heapBytes: isolate.heapBytes() }
+      const wallMicros = Math.round((performance.now() - startedAt) * 1000)
+      return { manifest, heapBytes: isolate.heapBytes(), wallMicros }
     } catch (error) {
       isolate.dispose()
       throw error
@@ -254,7 +260,8 @@ export class Chains {
         rejected = error
       }
       this.#now = performance.now()
-      call.cpuMicros += isolate.insideMicros() - before
+      const inside = isolate.insideMicros() - before
+      call.cpuMicros += inside < LONG_MICROS ? inside : Math.min(inside, threadMicros() - usedBefore)
       if (started === STARTED.waits) loaded.waitsIn.add(route.hook)
       if (started !== STARTED.quiet) loaded.hasSpoken = call
       else if (answer === null) this.#report(call, [plugin, 0, 0, 0])
@@ -386,11 +393,4 @@ export class Chains {
 /** Whether the plugin was asked and has not answered. */
 function isWith(call: Call, plugin: number): boolean {
   return call.startedAt !== 0 && call.route.plugins[call.at] === plugin
-}
-
-/** A refusal does, and so does what is no answer: the worker sees it the same way. */
-function endsAsking(answer: unknown, hook: string): boolean {
-  if (answer === null || answer === undefined || typeof answer !== 'object') return false
-  const { kind } = answer as { kind?: unknown }
-  return kind !== 'pass' && !(kind === 'accept' && hook === 'auth')
 }

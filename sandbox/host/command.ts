@@ -54,6 +54,13 @@ function parseCommand(value: unknown): Command | null {
   }
 }
 
+/** Whether later plugins are not asked: a refusal says so, and what is no answer; the worker sees it the same way. */
+export function endsAsking(answer: unknown, hook: string): boolean {
+  if (answer === null || answer === undefined || typeof answer !== 'object') return false
+  const { kind } = answer as { kind?: unknown }
+  return kind !== 'pass' && !(kind === 'accept' && hook === 'auth')
+}
+
 /** Fits the 32 bits a frame has for it. */
 function isNumber(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff

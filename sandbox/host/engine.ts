@@ -4,6 +4,7 @@
  * in and come out.
  */
 import ivm from 'isolated-vm'
+import type { PrepareRequest } from '../protocol/messages.ts'
 import type { RowText } from './row.ts'
 import type { Told } from './turn-queue.ts'
 
@@ -33,6 +34,11 @@ export class IsolateFault extends Error {
 
 const EVALUATE_MS = 500
 const MANIFEST_MS = 100
+/** Put behind the code of a plugin. */
+const LAST_EXPORT = '__postern_last_line'
+const LAST_LINE = `export const ${LAST_EXPORT} = true`
+const NEVER_ENDS =
+  'its code outside of hooks waits (await) for what does not come: no tool is there while it is loaded'
 /** No exported name of the plugin's can be one of these. */
 const ENTRY_POINTS = [
   '__install',
@@ -67,12 +73,11 @@ const prepared: (EmptyIsolate & { readonly prelude: string; readonly memoryMb: n
  */
 let compiledPrelude: { readonly prelude: string; readonly code: ivm.ExternalCopy<ArrayBuffer> } | null = null
 
-/** Makes isolates for plugins that are still to come. @throws IsolateFault */
-export function prepareIsolates(count: number, prelude: string, memoryMb: number): void {
-  while (prepared.length < count) {
-    const empty = emptyIsolate(prelude, memoryMb)
-    prepared.push({ ...empty, prelude, memoryMb })
-  }
+/** Makes one more isolate for plugins that are still to come. @returns false when there are enough @throws IsolateFault */
+export function prepareIsolate({ isolates, prelude, memoryMb }: PrepareRequest): boolean {
+  if (prepared.length >= isolates) return false
+  prepared.push({ ...emptyIsolate(prelude, memoryMb), prelude, memoryMb })
+  return true
 }
 
 /** One plugin in its isolate. Every method throws IsolateFault and nothing else. */
@@ -220,13 +225,23 @@ function evaluatePlugin(
   api: string,
 ): ivm.Module {
   const apiModule = isolate.compileModuleSync(api, { filename: 'postern' })
-  const plugin = isolate.compileModuleSync(code, { filename: file })
+  const plugin = isolate.compileModuleSync(`${code}\n${LAST_LINE}`, { filename: file })
   plugin.instantiateSync(context, (specifier) => {
     if (specifier === 'postern') return apiModule
     throw new Error(`plugins cannot import "${specifier}"`)
   })
   plugin.evaluateSync({ timeout: EVALUATE_MS })
+  if (!hasEnded(plugin)) throw new IsolateFault('throw', NEVER_ENDS, '')
   return plugin
+}
+
+/** Whether its last line was reached; before that, what it exports there does not exist. */
+function hasEnded({ namespace }: ivm.Module): boolean {
+  try {
+    return namespace.getSync(LAST_EXPORT) === true
+  } catch {
+    return false
+  }
 }
 
 /** Whatever isolated-vm threw, as plain strings: no object of an isolate travels further. */
@@ -245,4 +260,9 @@ function isolateFault(error: unknown): IsolateFault {
 export function threadMicros(): number {
   const { user, system } = process.threadCpuUsage()
   return user + system
+}
+
+/** Whether a stay took longer than it may. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof IsolateFault && error.kind === 'timeout'
 }

@@ -8,7 +8,7 @@ import { Socket } from 'node:net'
 import { type Frame, FrameBatch, FrameReader } from '../protocol/frames.ts'
 import { type LoadRequest, type PrepareRequest, TO_HOST, TO_WORKER } from '../protocol/messages.ts'
 import { Chains } from './chain.ts'
-import { IsolateFault, prepareIsolates } from './engine.ts'
+import { IsolateFault, prepareIsolate } from './engine.ts'
 import type { Route } from './turn-queue.ts'
 
 const WIRE = 3
@@ -25,6 +25,8 @@ const breadcrumb = new Uint32Array(2)
 let taken = 0
 let dealtWith = 0
 let spokeAt = 0
+/** Isolates still to be made ahead; null: none. */
+let wished: PrepareRequest | null = null
 
 const chains = new Chains({
   quiet: (calls, reports) => batch.add(TO_WORKER.quiet, 0, JSON.stringify([calls, reports])),
@@ -51,7 +53,7 @@ wire.on('data', (chunk: Buffer) => {
     if (frame.type === TO_HOST.load) speak()
   }
   chains.work()
-  dealtWith = taken
+  if (wished === null) dealtWith = taken
   leaveBreadcrumb(0, 0)
   speak()
 })
@@ -118,16 +120,30 @@ function settle(call: number, payload: string): void {
 }
 
 function prepare(payload: string): void {
-  const { isolates, prelude, memoryMb } = JSON.parse(payload) as PrepareRequest
+  if (wished === null) setImmediate(prepareOne)
+  wished = JSON.parse(payload) as PrepareRequest
+}
+
+/** Between two of them there is time for whoever takes this process over before all are made. */
+function prepareOne(): void {
+  if (wished === null) return
   try {
-    prepareIsolates(isolates, prelude, memoryMb)
+    if (prepareIsolate(wished)) {
+      setImmediate(prepareOne)
+      return speak()
+    }
   } catch (error) {
     // Too slow just now, or too little memory: a plugin that finds none makes its own.
     if (!(error instanceof IsolateFault)) throw error
   }
+  wished = null
+  dealtWith = taken
+  speak()
 }
 
 function load(plugin: number, payload: string): void {
+  // Whoever has plugins needs no more than there are.
+  wished = null
   try {
     const loaded = chains.load(plugin, JSON.parse(payload) as LoadRequest)
     batch.add(TO_WORKER.loaded, plugin, JSON.stringify(loaded))

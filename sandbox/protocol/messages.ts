@@ -71,6 +71,8 @@ export interface LoadedReport {
   readonly manifest: unknown
   /** What its isolate holds in memory, in octets. */
   readonly heapBytes: number
+  /** What loading took; it takes as long again when the plugin loses its isolate. */
+  readonly wallMicros: number
 }
 
 export interface FaultReport {

@@ -18,6 +18,7 @@ export type HostMessage =
       readonly plugin: number
       readonly manifest: unknown
       readonly heapBytes: number
+      readonly wallMicros: number
     }
   | { readonly type: 'load-failed'; readonly plugin: number; readonly fault: RawFault }
   | {
@@ -92,9 +93,15 @@ function parseQuiet([calls, reports]: readonly unknown[]): HostMessage {
 
 function parseLoaded(
   plugin: number,
-  { manifest, heapBytes }: Readonly<Record<string, unknown>>,
+  { manifest, heapBytes, wallMicros }: Readonly<Record<string, unknown>>,
 ): HostMessage {
-  return { type: 'loaded', plugin, manifest, heapBytes: number(heapBytes) }
+  return {
+    type: 'loaded',
+    plugin,
+    manifest,
+    heapBytes: number(heapBytes),
+    wallMicros: number(wallMicros),
+  }
 }
 
 /** A fault as the plughost tells it, cut to size. */

@@ -96,6 +96,7 @@ test('an empty file gives every default', () => {
     plugins: [],
     lookups: {},
     secrets: {},
+    plughosts: { standby: true },
     record: {
       sessions: 10_000,
       bytes: 134_217_728,

@@ -95,6 +95,8 @@ admin:
   socket: /etc/var/control.sock
   http: off
 plugins: []
+plughosts:
+  standby: true
 lookups:
   staff:
     - alice@example.test

@@ -89,8 +89,8 @@ test('the plughost of a generation nobody uses any more ends', async () => {
     assert.equal((await gateway.control.reload()).isReloaded, true)
   }
   await until(
-    () => running() === 2 * (each - 1) + 1,
-    'those of the transaction, those in force, and the spare one',
+    () => running() === each + (each - 2),
+    'those in force, the spare one and the one that stands by, and those of the transaction',
     RELOAD_MS,
   )
   await early.expect('250', 'RSET')

@@ -67,6 +67,20 @@ for (const { does, kinds, says } of faults) {
   })
 }
 
+test('an action and an answer without the permission are counted under it, like a tool', async () => {
+  const counted = (permission: string): number =>
+    sandbox.counters.denials.find(({ labels }) => labels['permission'] === permission)?.value ?? 0
+  for (const [does, permission] of [
+    ['hold', 'hold'],
+    ['defer', 'refuse'],
+    ['foreign-key', 'kv'],
+  ] as const) {
+    const before = counted(permission)
+    await sandbox.rcpt(does)
+    assert.equal(counted(permission), before + 1, permission)
+  }
+})
+
 test('a fault shows the line and column the author wrote', async () => {
   const lines = readFileSync(join(FIXTURES, 'misbehaving.ts'), 'utf8').split('\n')
   const line = lines.findIndex((text) => text.includes('thrown on purpose'))

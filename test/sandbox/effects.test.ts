@@ -7,17 +7,20 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { Call } from '../../sandbox/call.ts'
 import { Effects } from '../../sandbox/effects.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { testResolver } from '../../sandbox/test-network.ts'
 import { brokerParts } from '../support/broker-parts.ts'
 import { callOf } from '../support/call.ts'
 
 const ORIGIN = 'https://api.example.test'
 
-function stage() {
+/** @param bounds of a generation before this one */
+function stage(bounds?: PluginBounds) {
   const counters = new PluginCounters()
   const waits: (() => void)[] = []
   const requests: HttpRequest[] = []
   const clock = { ms: 0 }
+  const kept = bounds ?? new PluginBounds(() => clock.ms)
   const broker = new Broker(
     brokerParts({
       resolver: testResolver({}, { [ORIGIN]: {} }),
@@ -27,9 +30,10 @@ function stage() {
       },
       sleep: () => new Promise<void>((resolve) => waits.push(resolve)),
       counters,
+      bounds: kept,
     }),
   )
-  const effects = new Effects(broker, () => clock.ms)
+  const effects = new Effects(broker, kept.all)
   const permissions = effectivePermissions({ http: [ORIGIN] }, null)
   const loaded = (name: string) => ({
     request: { name, file: '', code: '', api: '', prelude: '', config: null, memoryMb: 32, sliceMs: 100 },
@@ -49,7 +53,7 @@ function stage() {
     Object.fromEntries(
       counters.quotaRefusals.map(({ labels, value }) => [`${labels['plugin']} ${labels['quota']}`, value]),
     )
-  return { use, waits, requests, clock, counters, refusals }
+  return { use, waits, requests, clock, counters, refusals, bounds: kept }
 }
 
 const SILENT = { kind: 0, cpuMicros: 1, wallMicros: 1, body: undefined } as const
@@ -125,6 +129,34 @@ test('a plugin uses so many tools in a second', async () => {
   assert.deepEqual(refusals(), { 'one effects.in-second': 1 })
   clock.ms = 1_000
   assert.equal(typeof (await use(callOf([1, 2]), 'hash.sha256', ['x']).settled), 'string')
+})
+
+test('a generation goes on with what the one before has under way and has begun', async () => {
+  const before = stage()
+  for (let call = 0; call < 16; call++) {
+    const asked = callOf([1])
+    for (let i = 0; i < 16; i++) before.use(asked, 'timer.sleep', [1])
+  }
+  const { use, refusals } = stage(before.bounds)
+  const refused = await use(callOf([1]), 'timer.sleep', [1]).settled
+  assert.deepEqual(refused, {
+    name: 'QuotaExceeded',
+    message: 'more than 256 tools of one plugin at work at once',
+  })
+  assert.deepEqual(refusals(), { 'one effects.plugin-at-once': 1 })
+  for (const end of before.waits) end()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(await use(callOf([1]), 'hash.sha256', ['x']).goesOn, true)
+  assert.deepEqual(refusals(), { 'one effects.plugin-at-once': 1 })
+})
+
+test('what is bounded of one kind is bounded through generations, too', async () => {
+  const never = new Promise<void>(() => {})
+  const { bounds } = stage()
+  for (let i = 0; i < 256; i++) bounds.sleeps.during('one', () => never).catch(() => {})
+  const { use, refusals } = stage(bounds)
+  await use(callOf([1]), 'timer.sleep', [1]).settled
+  assert.deepEqual(refusals(), { 'one timer.sleeps': 1 })
 })
 
 test('pieces of a body are bounded by its size, not by the second: a fast machine defers no mail', async () => {

@@ -172,7 +172,17 @@ export default {}
 `,
     /^P1009 .*no answer for \d+ ms/,
   ],
-  ['code that waits for ever', `await new Promise(() => {})\nexport default {}\n`, /^P1009 /],
+  [
+    'code that waits for ever',
+    `await new Promise(() => {})\nexport default {}\n`,
+    /^P1009 .*does not load: its code outside of hooks waits \(await\) for what does not come/,
+  ],
+  [
+    'code that waits for ever behind its definition',
+    `${manifest('')}\nawait new Promise(() => {}) // a comment`,
+    /^P1009 .*its code outside of hooks waits/,
+  ],
+  ['code that waits for what comes', `await null\n${manifest('')}\nawait Promise.resolve()`, /^$/],
   [
     'code that takes all memory',
     `const kept: unknown[] = []

@@ -8,6 +8,7 @@ import { formatProblem } from '../../config/problem.ts'
 import { systemClock } from '../../core/observe/clock.ts'
 import { silentLog } from '../../core/observe/log.ts'
 import { checkPlugins } from '../../sandbox/check.ts'
+import { KnownManifests } from '../../sandbox/known-manifests.ts'
 import type { OriginScope } from '../../sandbox/origin-scope.ts'
 import { approvePlugin, type Reviewed, reviewPlugin } from '../../sandbox/review.ts'
 import { openConfigured } from '../../sandbox/sandbox.ts'
@@ -60,20 +61,30 @@ class Place {
 
   /** Where it may send requests. */
   async scope(grant: object = {}): Promise<OriginScope> {
-    const options = {
+    const sandbox = await this.#open(grant)
+    assert.ok(!('problems' in sandbox), JSON.stringify(sandbox))
+    sandbox.close()
+    return sandbox.panel.plugins[0]?.permissions.http ?? assert.fail()
+  }
+
+  /** What a reload says that follows others, of which it knows what plugins declared. */
+  async problemsKnowing(manifests: KnownManifests): Promise<string> {
+    const sandbox = await this.#open({}, manifests)
+    if ('problems' in sandbox) return sandbox.problems.map(formatProblem).join('\n')
+    sandbox.close()
+    return ''
+  }
+
+  #open(grant: object, manifests?: KnownManifests): ReturnType<typeof openConfigured> {
+    return openConfigured(this.#configured(grant), {
       resolver: testResolver({}, {}),
       state: stateInMemory(),
       secrets: {},
       random: Math.random,
-    }
-    const sandbox = await openConfigured(this.#configured(grant), {
-      ...options,
       clock: systemClock,
       log: silentLog,
+      ...(manifests === undefined ? {} : { manifests }),
     })
-    assert.ok(!('problems' in sandbox), JSON.stringify(sandbox))
-    sandbox.close()
-    return sandbox.panel.plugins[0]?.permissions.http ?? assert.fail()
   }
 
   #configured(grant: object): Config {
@@ -221,6 +232,21 @@ test('a review says what it is, what it may do, its settings, and what has chang
     added: ['critical: may let anyone send mail anywhere'],
     removed: ['keeps values between sessions under mine:*, old:*'],
   })
+})
+
+test('a reload holds a plugin against what the same code declared before', async () => {
+  await using folder = await TemporaryFolder.make()
+  const place = new Place(folder.path)
+  place.write('{}')
+  await place.approve()
+  const { build } = await place.review()
+  const manifests = new KnownManifests()
+  assert.equal(await place.problemsKnowing(manifests), '')
+  assert.equal(await place.problemsKnowing(manifests), '')
+  const other = { name: 'mine', version: '1.0.1', hooks: ['rcpt'], permissions: {}, config: null } as const
+  assert.equal(manifests.isSame(build, other), false)
+  manifests.keep(build, other)
+  assert.match(await place.problemsKnowing(manifests), /^P2014/)
 })
 
 test('a plugin that declares something else each time it is loaded cannot be approved', async () => {

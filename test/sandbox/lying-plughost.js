@@ -61,7 +61,7 @@ const LIES = {
   'deep JSON': (call) => say(TO_WORKER.reports, call, '['.repeat(1_000_000)),
   'a frame of no type': (call) => say(200, call, ''),
   'ready again': () => say(TO_WORKER.ready, 0, ''),
-  'a plugin it was not given': () => say(TO_WORKER.loaded, 7, { manifest: {}, heapBytes: 0 }),
+  'a plugin it was not given': () => say(TO_WORKER.loaded, 7, { manifest: {}, heapBytes: 0, wallMicros: 0 }),
   'an answer after the end': (call) => {
     answer(call)
     answer(call)
@@ -78,7 +78,7 @@ const LIES = {
 function hear(type, id, payload) {
   if (type === TO_HOST.load) {
     lie = LIES[JSON.parse(payload).config] ?? lie
-    say(TO_WORKER.loaded, id, { manifest: {}, heapBytes: 0 })
+    say(TO_WORKER.loaded, id, { manifest: {}, heapBytes: 0, wallMicros: 0 })
   } else if (type === TO_HOST.ask) (payload.includes(WELL) ? LIES.truth : lie)(id)
   else if (type === TO_HOST.result) {
     // What it was told stands in its answer, so that the test sees it.

@@ -14,6 +14,7 @@ import type { ReadyPlugin } from '../../sandbox/load.ts'
 import { Panel } from '../../sandbox/panel.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { forgetfulQuarantine } from '../../sandbox/quarantine.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import { TestServer } from '../core/smtp/test-server.ts'
@@ -96,6 +97,7 @@ async function lyingDomain(lie: string, log: Log): Promise<TrustDomain> {
     usage: new Map(),
     jit: true,
     idle: null,
+    bounds: new PluginBounds(),
     entry: ENTRY,
   })
   const source = { file: '', code: '', api: '', prelude: '' }

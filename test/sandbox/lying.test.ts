@@ -8,6 +8,7 @@ import { PluginCounters } from '../../sandbox/broker/plugin-counters.ts'
 import type { CallReport } from '../../sandbox/call.ts'
 import { effectivePermissions } from '../../sandbox/permissions.ts'
 import { missingHardening } from '../../sandbox/plughost-process.ts'
+import { PluginBounds } from '../../sandbox/plugin-bounds.ts'
 import { TrustDomain } from '../../sandbox/trust-domain.ts'
 import type { PluginUsage } from '../../sandbox/usage.ts'
 import { brokerParts } from '../support/broker-parts.ts'
@@ -41,6 +42,7 @@ async function asked(t: TestContext, lie: string, times = 1): Promise<Heard> {
     usage,
     jit: true,
     idle: null,
+    bounds: new PluginBounds(),
     entry: ENTRY,
   })
   t.after(() => domain.close())

@@ -96,7 +96,7 @@ test('what it remembers is bounded, and the newest stays', () => {
 
 test('a plugin is not asked twice about what killed it, by nobody', async (t) => {
   const { held } = quarantine()
-  const sandbox = await testSandbox([fixturePlugin('misbehaving')], held)
+  const sandbox = await testSandbox([fixturePlugin('misbehaving')], { quarantine: held })
   t.after(() => sandbox.close())
   const kindOf = async (localPart: string, network: string) =>
     (await sandbox.rcpt(localPart, 0, network))[0]?.fault?.kind
@@ -110,7 +110,7 @@ test('a plugin is not asked twice about what killed it, by nobody', async (t) =>
 
 test('copies under way when the first one kills are not put to it again', async (t) => {
   const { held } = quarantine()
-  const sandbox = await testSandbox([fixturePlugin('misbehaving')], held)
+  const sandbox = await testSandbox([fixturePlugin('misbehaving')], { quarantine: held })
   t.after(() => sandbox.close())
   const poison = Array.from({ length: 30 }, (_, i) => sandbox.rcpt('uninterruptible', 0, `192.0.2.${i}`))
   const good = Array.from({ length: 10 }, (_, i) => sandbox.rcpt('well', 0, `198.51.100.${i}`))

@@ -27,7 +27,7 @@ async function recorded(
 ): Promise<readonly (RecordedPlugin | Activation | WithheldActivation)[]> {
   const recorder = new Recorder(folder, silentLog)
   const plugin = fixturePlugin('counting', { grant: { credentials: true } })
-  const sandbox = await testSandbox([plugin], undefined, { recorder, settings })
+  const sandbox = await testSandbox([plugin], { recording: { recorder, settings } })
   await work(sandbox)
   sandbox.close()
   await recorder.close()
@@ -155,7 +155,7 @@ test('a recording that cannot be written stops no call', async () => {
   writeFileSync(file, '')
   const recorder = new Recorder(join(file, 'below'), silentLog)
   const plugin = fixturePlugin('counting', { grant: { credentials: true } })
-  const sandbox = await testSandbox([plugin], undefined, { recorder, settings: SETTINGS })
+  const sandbox = await testSandbox([plugin], { recording: { recorder, settings: SETTINGS } })
   const [report] = await sandbox.rcpt('anna')
   assert.equal(report?.answer?.note?.text, 'Fine')
   sandbox.close()

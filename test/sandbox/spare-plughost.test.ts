@@ -23,7 +23,7 @@ function wanted(t: TestContext, entry?: string): Stand {
   const logged: { event: string; fields: LogFields }[] = []
   const spare = new SparePlughost({ log: logInto(logged), ...(entry === undefined ? {} : { entry }) })
   let isWanted = true
-  const unwanted = spare.want(prelude)
+  const unwanted = spare.want({ prelude, plugins: 1 })
   const letGo = (): void => {
     if (isWanted) unwanted()
     isWanted = false
@@ -36,7 +36,7 @@ async function sandboxWith(t: TestContext, spare: SparePlughost, ...names: strin
   const plugins = names.map((name) =>
     name === 'relay-control' ? bundledPlugin(name) : fixturePlugin(name, { process: 'shared' }),
   )
-  const sandbox = await testSandbox(plugins, undefined, undefined, spare)
+  const sandbox = await testSandbox(plugins, { idle: spare })
   t.after(() => sandbox.close())
   return sandbox
 }

@@ -58,16 +58,14 @@ export async function problemsOf(plugins: readonly PluginConfig[]): Promise<stri
   return ''
 }
 
-/** @param quarantine without one a fault is forgotten at once, so that every call is put to the plugin */
+/** @param options without a quarantine a fault is forgotten at once, so that every call is put to the plugin */
 export async function testSandbox(
   plugins: readonly PluginConfig[],
-  quarantine = forgetfulQuarantine(),
-  recording?: SandboxOptions['recording'],
-  idle?: SandboxOptions['idle'],
+  options: Partial<SandboxOptions> = {},
 ): Promise<TestSandbox> {
   const logged: { event: string; fields: LogFields }[] = []
   const counters = new PluginCounters()
-  const sandbox = await open(plugins, logged, quarantine, recording, idle, counters)
+  const sandbox = await open(plugins, logged, { counters, ...options })
   if ('problems' in sandbox) throw new Error(sandbox.problems.map(formatProblem).join('\n'))
   const { panel } = sandbox
   const rcpt: TestSandbox['rcpt'] = async (
@@ -94,10 +92,7 @@ export async function testSandbox(
 async function open(
   plugins: readonly PluginConfig[],
   logged: { event: string; fields: LogFields }[],
-  quarantine = forgetfulQuarantine(),
-  recording?: SandboxOptions['recording'],
-  idle?: SandboxOptions['idle'],
-  counters = new PluginCounters(),
+  options: Partial<SandboxOptions> = {},
 ) {
   const config = { plugins, lookups: {}, secrets: {}, file: null } as unknown as Config
   return openConfigured(config, {
@@ -107,10 +102,8 @@ async function open(
     clock: systemClock,
     log: logInto(logged),
     random: Math.random,
-    quarantine,
-    counters,
-    ...(recording === undefined ? {} : { recording }),
-    ...(idle === undefined ? {} : { idle }),
+    quarantine: forgetfulQuarantine(),
+    ...options,
   })
 }
 
