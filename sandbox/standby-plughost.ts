@@ -121,7 +121,9 @@ export class StandbyPlughost {
       // What a plugin logs while it is evaluated was logged when it was loaded first.
       case 'log':
         return
-      default:
+      case 'reports':
+      case 'quiet':
+      case 'effect':
         return this.#host?.kill('protocol', 'it speaks without having been asked')
     }
   }

@@ -103,16 +103,12 @@ export async function createGateway(
   const { keeper, spool } = store
   const queue = new Queue(keeper.queue, config.queue, owner, clock)
   const lasting: Lasting = {
+    ...keptOfPlugins(clock),
     keeper,
     contents: new MessagePool({ log }),
     records: new DecisionRecords(config.record.sessions, config.record.bytes, clock),
     newQueueId: queue.newId,
     listeners: sockets.map((socket) => socket.config),
-    usage: new Map(),
-    counters: new PluginCounters(),
-    notes: new SessionNotes(),
-    bounds: new PluginBounds(() => clock.monotonic()),
-    manifests: new KnownManifests(),
     quarantine: new Quarantine(clock, log),
     recorder: new Recorder(join(config.store.directory, 'activations'), log),
     spare,
@@ -144,6 +140,17 @@ export async function createGateway(
     activate: (number) => activate(parts, number),
     discard: (number) => generations.discard(number),
     stop: (timeoutMs) => stop(parts, servers, timeoutMs, log),
+  }
+}
+
+/** What is known and counted of plugins through all generations. */
+function keptOfPlugins(clock: Clock): Pick<Lasting, 'usage' | 'counters' | 'notes' | 'bounds' | 'manifests'> {
+  return {
+    usage: new Map(),
+    counters: new PluginCounters(),
+    notes: new SessionNotes(),
+    bounds: new PluginBounds(() => clock.monotonic()),
+    manifests: new KnownManifests(),
   }
 }
 

@@ -146,7 +146,7 @@ test('a generation goes on with what the one before has under way and has begun'
   assert.deepEqual(refusals(), { 'one effects.plugin-at-once': 1 })
   for (const end of before.waits) end()
   await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(await use(callOf([1]), 'hash.sha256', ['x']).goesOn, true)
+  await use(callOf([1]), 'hash.sha256', ['x']).settled
   assert.deepEqual(refusals(), { 'one effects.plugin-at-once': 1 })
 })
 

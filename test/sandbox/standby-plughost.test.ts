@@ -8,7 +8,7 @@ import { until } from '../support/until.ts'
 const PATIENCE_MS = 20_000
 const DEATHS = 3
 /** Not so many that it is not known which of them killed the plughost. */
-const OTHERS = 6
+const OTHERS = 3
 
 async function sandboxWith(t: TestContext, ...names: string[]): Promise<TestSandbox> {
   const grant = { 'route.set': ['*'] }
