@@ -71,7 +71,7 @@ export async function contentChunk(content: Content, index: number, chunkBytes: 
     await using file = await open(content.path, 'r')
     return await readExactly(file, start, end - start)
   } catch (error) {
-    throw storeFault(error)
+    throw spoolFault(error)
   }
 }
 
@@ -90,10 +90,15 @@ async function* readSpoolFile(
       yield piece
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new StoreFault('damaged', 'the spool file is missing', { cause: error })
-    throw storeFault(error)
+    throw spoolFault(error)
   }
+}
+
+/** What is missing does not come back; anything else may pass. */
+function spoolFault(error: unknown): StoreFault {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+    return new StoreFault('damaged', 'the spool file is missing', { cause: error })
+  return storeFault(error)
 }
 
 async function readExactly(file: FileHandle, position: number, length: number): Promise<Uint8Array> {

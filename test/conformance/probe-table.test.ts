@@ -20,7 +20,7 @@ const EXTENSIONS: readonly Row[] = [
   ['SIZE while streaming (RFC 1870 §6.3)', 'oversize.smtp', '552 5\\.3\\.4'],
   ['8BITMIME (RFC 6152)', 'mail-arguments.smtp', 'BODY=8BITMIME', 'BODY=BINARYMIME'],
   ['SMTPUTF8 (RFC 6531)', 'smtputf8.smtp', '553 5.6.7', 'SMTPUTF8 BODY=8BITMIME'],
-  ['CHUNKING is not there (RFC 3030)', 'small-verbs.smtp', 'BDAT 10 LAST', '502 5.5.1 BDAT'],
+  ['CHUNKING (RFC 3030)', 'bdat-order.smtp', 'BDAT 6 LAST', '503 5.5.1 RCPT must come before BDAT'],
   ['DSN (RFC 3461)', 'mail-arguments.smtp', 'RET=HDRS ENVID=QQ+20314', 'RET=WHOLE'],
   ['DSN of recipients (RFC 3461)', 'rcpt-arguments.smtp', 'NOTIFY=SUCCESS,DELAY ORCPT=rfc822;'],
   ['ENHANCEDSTATUSCODES (RFC 2034)', 'ehlo.smtp', '250 ENHANCEDSTATUSCODES'],
@@ -119,7 +119,7 @@ const BEHAVIOUR: readonly Row[] = [
   [
     'timeouts of the client (§4.5.3.2)',
     'core/delivery/client-timeouts.ts',
-    'idleMs: 600_000',
+    'dotMs: 600_000',
     'commandMs: 300_000',
   ],
   [

@@ -81,7 +81,6 @@ async function attack(program: Program, from: string): Promise<void> {
   // Another build of the plugin: what the one before it did is not held against it.
   gateway.folder.write('hostile.ts', pluginOf(program))
   const rl = await gateway.control.reload()
-  console.log('reload', rl.tookMs)
   assert.deepEqual(rl.problems, [])
   const { plughosts } = await gateway.worker()
   const memory = watchMemory(plughosts.find(({ plugins }) => plugins.includes('hostile'))?.pid ?? 0)
