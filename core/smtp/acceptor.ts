@@ -10,8 +10,8 @@ export class Acceptor extends SMTPServer {
   readonly #accepted: (socket: Socket) => void
 
   /**
-   * @param accepted called once for each connection, in the turn of the event loop after the system's accept; nothing
-   * listens to the socket yet, so it must at once
+   * @param accepted called once for each connection, as the system accepts it; nothing listens to the socket yet, so it
+   * must at once
    */
   constructor(accepted: (socket: Socket) => void) {
     // Without a name it asks the system for one, and without `hideSTARTTLS` it warns of a certificate nobody will see.
@@ -19,6 +19,9 @@ export class Acceptor extends SMTPServer {
     this.#accepted = accepted
     // The same error is an event of `server`, where whoever listens hears it; this one would end the process.
     this.on('error', () => {})
+    // Its own listener makes an identifier of random octets that nobody reads, waits a turn of the loop, and does this.
+    this.server.removeAllListeners('connection')
+    this.server.on('connection', (socket: Socket) => this.connect(socket))
   }
 
   override connect(socket: Socket): void {
