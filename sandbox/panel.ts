@@ -145,7 +145,7 @@ export class Panel implements PluginPanel {
     const input = this.#quarantine.isEmpty ? null : await inputOf(call)
     const plugins: ReadyPlugin[] = []
     for (const plugin of together) {
-      const fault = this.#quarantine.fault(keyOf(plugin), input) ?? this.#spent(plugin, call)
+      const fault = this.#spent(plugin, call) ?? this.#quarantine.fault(keyOf(plugin), input)
       if (fault === null) plugins.push(plugin)
       else if (plugins.length === 0) return fault
       else break

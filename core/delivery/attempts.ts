@@ -101,7 +101,7 @@ export class Attempts {
     work.onLost = () => channel.abort('the lease was lost')
     const met = await channel.carry(outgoing)
     work.onLost = null
-    if (met?.some(({ kind }) => kind === 'local')) {
+    if (!work.isLost && met?.some(({ kind }) => kind === 'local')) {
       const damage = await damageOf(outgoing.stored)
       if (damage !== null && (await this.#setAside(work, damage))) return 'done'
     }

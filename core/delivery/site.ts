@@ -298,8 +298,8 @@ export class Site {
       this.#capUntil = clock.monotonic() + pace.capMs
       return this.#place(work, 'first')
     }
-    // A domain that takes no mail is no host that needs a rest.
-    if (outcomeOf(met).result !== 'failed') this.#troubled(met)
+    // A domain that takes no mail is no host that needs a rest; nor is one that only lacks what this mail demands.
+    if (demand !== 'required' && outcomeOf(met).result !== 'failed') this.#troubled(met)
     await attempts.unreachable(work, remote, met, startedAt, this.#restEnd())
   }
 

@@ -37,6 +37,8 @@ interface Internals {
   readonly _recipientQueue: readonly string[]
   _sendCommand(command: string): void
   _createSendStream(replied: unknown): SendStream
+  _actionEHLO(reply: string): void
+  _onError(error: Error, code: string, reply: string, command: string): void
   _actionMAIL(reply: string, done: unknown): void
   _actionRCPT(reply: string, done: unknown): void
 }
@@ -91,6 +93,12 @@ export class SmtpConnection extends SMTPConnection {
   }
 
   /** Called by nodemailer with each reply to RCPT. */
+  /** HELO helps with a server that does not know EHLO, not with one that has no time: it would seem to offer nothing. */
+  _actionEHLO(reply: string): void {
+    if (!reply.startsWith('4')) return NODEMAILERS._actionEHLO.call(this, reply)
+    this.#internals._onError(new Error(`EHLO was put off: ${reply}`), 'EPROTOCOL', reply, 'EHLO')
+  }
+
   _actionRCPT(reply: string, done: unknown): void {
     NODEMAILERS._actionRCPT.call(this, reply, done)
     this.#awaitNext()

@@ -146,7 +146,10 @@ export class SessionRecord {
   /** Books that nobody who was asked had an opinion. */
   noOpinions(hook: HookName, reports: readonly Reported[]): void {
     const afterMs = this.#records.clock.now() - this.startedAt
-    this.#push(this.#noOpinions.add(afterMs, hook, reports), NO_OPINION_OCTETS * (1 + reports.length))
+    const size = NO_OPINION_OCTETS * (1 + reports.length)
+    // First, for it moves those that are there: the place of this one would be of the list before.
+    this.#makeRoomFor(size)
+    this.#append(this.#noOpinions.add(afterMs, hook, reports), size)
   }
 
   /** Books a plugin's report. Returns the reference of the refusal it is or may become, '' without one. */
@@ -229,10 +232,19 @@ export class SessionRecord {
     this.#grow(KEY_OCTETS)
   }
 
+  #push(entry: Decision | Step): void {
+    const size = octetsOf(entry)
+    this.#makeRoomFor(size)
+    this.#append(entry, size)
+  }
+
   /** A session that goes on for ever may not grow for ever: the oldest entries behind the first few go. */
-  #push(entry: Decision | Step | number, size = octetsOf(entry)): void {
+  #makeRoomFor(size: number): void {
     if (this.#entries.length >= MAX_ENTRIES) this.#remove(KEPT_FROM_START, MAX_ENTRIES / 4)
     if (this.octets + size > MAX_SESSION_OCTETS) this.#makeRoom()
+  }
+
+  #append(entry: Decision | Step | number, size: number): void {
     this.#entries.push(entry)
     this.#sizes.push(size)
     this.#grow(size)

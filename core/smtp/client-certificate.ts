@@ -11,10 +11,12 @@ const ALTERNATIVE_NAME = /^(?:DNS|email|URI|IP Address):[!#-+\x2d-~]{1,255}$/
  * @param whyNot why no authority vouches for it; null when one does
  */
 export function clientCertificate(certificate: X509Certificate, whyNot: string | null): ClientCertificate {
-  const { subject, issuer, subjectAltName = '', fingerprint256 } = certificate
+  const { subjectAltName = '', fingerprint256 } = certificate
+  // An empty name is none for Node.js, whatever its types say (RFC 5280 §4.1.2.6 allows it).
+  const { subject, issuer }: Record<'subject' | 'issuer', string | undefined> = certificate
   return {
-    subject: onOneLine(subject),
-    issuer: onOneLine(issuer),
+    subject: onOneLine(subject ?? ''),
+    issuer: onOneLine(issuer ?? ''),
     names: subjectAltName
       .split(', ')
       .filter((name) => ALTERNATIVE_NAME.test(name))

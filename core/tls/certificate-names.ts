@@ -3,13 +3,19 @@ import { X509Certificate } from 'node:crypto'
 
 const DNS_NAME = /^DNS:((?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)$/i
 
+/** An empty name is none for Node.js, whatever its types say. */
+interface Names {
+  readonly subjectAltName?: string | undefined
+  readonly subject: string | undefined
+}
+
 /** In small letters; one may begin with `*.`. Names that are none are left out. @param pem a certificate that can be read */
 export function namesOf(pem: string): ReadonlySet<string> {
-  const { subjectAltName = '', subject } = new X509Certificate(pem)
+  const { subjectAltName = '', subject }: Names = new X509Certificate(pem)
   const names = subjectAltName.split(', ').flatMap((entry) => DNS_NAME.exec(entry)?.[1] ?? [])
   // Older certificates have it only there.
   const common =
-    subjectAltName === '' ? [...subject.matchAll(/^CN=(.*)$/gm)].map(([, name]) => `DNS:${name}`) : []
+    subjectAltName === '' ? [...(subject ?? '').matchAll(/^CN=(.*)$/gm)].map(([, name]) => `DNS:${name}`) : []
   return new Set([...names, ...common.flatMap((entry) => DNS_NAME.exec(entry)?.[1] ?? [])].map(lowerCase))
 }
 

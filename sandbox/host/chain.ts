@@ -111,6 +111,7 @@ export class Chains {
       if (asRows && row.calls.length > FEW_TURNS && !loaded.waitsIn.has(row.calls[0]?.route.hook ?? '')) {
         this.#outlet.entering(plugin, 0)
         this.#stayOfRow(plugin, loaded, row)
+        this.#drain(plugin, loaded, false)
         this.#pause(plugin, loaded)
       } else this.#scatter(row)
     }
@@ -120,7 +121,7 @@ export class Chains {
     if (!each) this.#outlet.entering(plugin, 0)
     const mayBeInRow = (turn: Turn): boolean =>
       this.#isDue(plugin, turn) && !loaded.waitsIn.has(turn.call.route.hook)
-    for (let at = 0; at < turns.length; ) {
+    for (let at = 0; at < turns.length; this.#pause(plugin, loaded)) {
       const calls = each ? [] : rowFrom(turns, at, mayBeInRow)
       const [first] = calls
       if (first !== undefined && calls.length > 1) {
@@ -133,7 +134,6 @@ export class Chains {
         this.#stay(plugin, loaded, turn)
         if (each) this.#drain(plugin, loaded, false)
       }
-      this.#pause(plugin, loaded)
     }
     this.#drain(plugin, loaded, false)
   }
@@ -160,9 +160,12 @@ export class Chains {
       const before = isolate.insideMicros()
       const started = isolate.startRow(text, calls.length)
       this.#now = performance.now()
-      const share = (micros: number): number => Math.round(micros / started.length)
-      const cpuMicros = share(isolate.insideMicros() - before)
-      const quiet = [plugin, 0, cpuMicros, share((this.#now - startedAt) * 1000)] as const
+      const inside = isolate.insideMicros() - before
+      // One of them took it all, and nobody knows which: none pays, and for a while each enters by itself.
+      if (inside > LONG_MICROS) loaded.parts(this.#now)
+      const cpuMicros = inside > LONG_MICROS ? 0 : Math.round(inside / started.length)
+      const wallMicros = Math.round(((this.#now - startedAt) * 1000) / started.length)
+      const quiet = [plugin, 0, cpuMicros, wallMicros] as const
       this.#partRow(loaded, row, started, quiet, startedAt)
     } catch (error) {
       if (!(error instanceof IsolateFault)) throw error

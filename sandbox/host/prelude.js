@@ -82,6 +82,8 @@
     configurable: false,
   })
 
+  // For this code alone: how long a row takes.
+  const trueNow = DateClass.now
   // Time and randomness come with each activation, so that a recorded one can be run again.
   let now = 0
   let seed = 1
@@ -104,6 +106,7 @@
   // Commands wait here until the host drains them.
   const MAX_COMMANDS = 1000
   const MAX_COMMANDS_IN_ROW = 100
+  const MAX_ROW_MS = 10
   const MAX_TEXT = 1000
   const MAX_COMMAND_CHARS = 1_000_000
   let commands = []
@@ -493,14 +496,22 @@
   globalThis.__start = (at, randomSeed, id, hook, eventJson, subject, subjectJson, fieldsJson) => {
     endedQuietly = []
     const how = start(at, randomSeed, id, hook, parse(eventJson), subject, subjectJson, fieldsJson)
-    if (how === QUIET) push(endedQuietly, id)
+    if (how !== QUIET) return how
+    if (commands.length > 0) return drained(id)
+    push(endedQuietly, id)
     return how
+  }
+  // Commands of code that runs in no call lie there and have to be drained, though this call left none.
+  const drained = (id) => {
+    command(['v', id])
+    return SPOKEN
   }
   // One call after the other. Returns a digit for each, as `start` does. It ends early behind one that waits, for what
   // goes on behind a promise has the clock and the random numbers of its own call only while no other has begun; and
-  // before one plugin's commands use up what the next call may say.
+  // before one plugin's commands use up what the next call may say, or a slow one the time of all.
   globalThis.__startRow = (rowJson, texts) => {
     const row = parse(rowJson)
+    const endsAt = trueNow() + MAX_ROW_MS
     endedQuietly = []
     let how = ''
     let textAt = 0
@@ -512,9 +523,18 @@
       textAt = fieldsAt + one[7]
       const fieldsJson = sliceOf(texts, fieldsAt, textAt)
       const ended = start(one[0], one[1], id, one[3], one[4], one[5], subjectJson, fieldsJson)
-      if (ended === QUIET) push(endedQuietly, id)
-      how += ended
-      if (ended === WAITING || commands.length > MAX_COMMANDS_IN_ROW) break
+      const isLast =
+        i === row.length - 1 ||
+        ended === WAITING ||
+        commands.length > MAX_COMMANDS_IN_ROW ||
+        trueNow() > endsAt
+      if (ended !== QUIET) how += ended
+      else if (isLast && commands.length > 0) how += drained(id)
+      else {
+        push(endedQuietly, id)
+        how += ended
+      }
+      if (isLast) break
     }
     return how
   }

@@ -90,8 +90,10 @@ function judge(t: TestContext, found: readonly Finding[]): void {
   assert.match(said('secure_client_renego') ?? '', /^not vulnerable/)
 }
 
-test('implicit TLS: nothing worse than "low"', options, async (t) => judge(t, await findings('implicit', 1)))
-
-test('behind STARTTLS: nothing worse than "low"', options, async (t) =>
-  judge(t, await findings('starttls', 0)),
-)
+// Together, for it waits most of its time.
+test('nothing worse than "low"', { ...options, concurrency: true }, async (t) => {
+  await Promise.all([
+    t.test('in implicit TLS', async (one) => judge(one, await findings('implicit', 1))),
+    t.test('behind STARTTLS', async (one) => judge(one, await findings('starttls', 0))),
+  ])
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NO_OPINION } from '../../../core/mail/answer.ts'
 import { DecisionRecords } from '../../../core/observe/decision-record.ts'
 
 const client = { address: '192.0.2.9', port: 1, network: '192.0.2.9' }
@@ -86,4 +87,28 @@ test('a session that was forgotten and goes on does not count, and the books sta
   const record = records.open('s_3', client)
   for (let i = 0; i < 60_000; i++) record.refused('rcpt', '5.7.1', 'x', 'X')
   assert.ok(records.find('s_2') !== null)
+})
+
+test('a session of thousands of questions without an opinion is told as it was, the oldest left out', () => {
+  const records = new DecisionRecords(10, Infinity, clock)
+  const record = records.open('s_one', client)
+  const plugin = (name: string) => ({ name, build: 'sha256:0', onError: 'defer' as const })
+  for (let i = 0; i < 5_003; i++) {
+    const asked = i % 2 === 0 ? ['one'] : ['two', 'three']
+    record.noOpinions(
+      'rcpt',
+      asked.map((name) => ({
+        plugin: plugin(name),
+        answer: NO_OPINION,
+        fault: null,
+        wallMicros: i,
+        cpuMicros: 1,
+      })),
+    )
+  }
+  const told = record.entries.map((entry) => ('plugin' in entry ? `${entry.plugin} ${entry.wallMicros}` : ''))
+  assert.deepEqual(told.slice(0, 3), ['one 0', 'two 1', 'three 1'])
+  assert.deepEqual(told.slice(-3), ['two 5001', 'three 5001', 'one 5002'])
+  const numbers = told.map((line) => Number(line.split(' ')[1]))
+  assert.ok(numbers.every((number, index) => index === 0 || number >= (numbers[index - 1] ?? 0)))
 })

@@ -4,8 +4,10 @@ import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../../core/mail/session.ts'
+import { clientCertificate } from '../../../core/smtp/client-certificate.ts'
 import type { Listener } from '../../../core/smtp/client-session.ts'
 import type { ServerCertificate } from '../../../core/smtp/ports.ts'
+import { namesOf } from '../../../core/tls/certificate-names.ts'
 import type { PemPair } from '../../../core/tls/key-pair.ts'
 import { secureContext } from '../../../core/tls/secure-context.ts'
 import { selfSigned } from '../../../core/tls/self-signed.ts'
@@ -173,3 +175,21 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
     }
     assert.notEqual(session, undefined)
   })
+
+/** Made with `openssl req -x509 -subj /`. */
+const NAMELESS = `-----BEGIN CERTIFICATE-----
+MIIBVzCB/aADAgECAhQInJEg4ktRQG/UnjplIsCPjwAKDjAKBggqhkjOPQQDAjAA
+MCAXDTI2MTEyNDIyNTIzOFoYDzIxMjYxMDMxMjI1MjM4WjAAMFkwEwYHKoZIzj0C
+AQYIKoZIzj0DAQcDQgAEVGpCn4BxweDSv5sraRwU/PcrJi5IGN7+Cg1Kew7u4wfn
+P1OtGrOCYzLO4d9LLz0xDlTs23kAi8V2xzn/B8mXdKNTMFEwHQYDVR0OBBYEFF3x
+Y844PtYuBE0JWOu+dZMsxCNqMB8GA1UdIwQYMBaAFF3xY844PtYuBE0JWOu+dZMs
+xCNqMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSQAwRgIhAPVkA9JZ80Q/
+l/UBRM64KlBz8/oCx3l/3JpiBVWSH6dKAiEAxoO4IrWta8ajYM5iYrecFJzwbD5H
+zP4dxh0hOhWc25Q=
+-----END CERTIFICATE-----`
+
+test('one whose names are empty is told with empty names (RFC 5280 §4.1.2.6)', () => {
+  const { subject, issuer } = clientCertificate(new X509Certificate(NAMELESS), 'self-signed')
+  assert.deepEqual([subject, issuer], ['', ''])
+  assert.equal(namesOf(NAMELESS).size, 0)
+})

@@ -132,9 +132,11 @@ async function assertDiscarded(id: string): Promise<void> {
     steps.map((step) => 'detail' in step && [step.detail['plugin'], step.detail['reason']]),
     [['one', 'not worth it']],
   )
-  const lines = stage.gateway.logged('discarded').filter(({ message }) => message === id)
+  const lines = () => stage.gateway.logged('discarded').filter(({ message }) => message === id)
+  // Lines are gathered for a moment before they are written.
+  await until(() => lines().length > 0, 'a line of the log')
   assert.deepEqual(
-    lines.map(({ plugin, reason }) => [plugin, reason]),
+    lines().map(({ plugin, reason }) => [plugin, reason]),
     [['one', 'not worth it']],
   )
   discardedIds.push(id)
