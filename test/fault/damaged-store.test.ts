@@ -29,7 +29,7 @@ const BODY_BYTES = 2_000
 const SPOOLED_BYTES = 40_000
 const PAGE_BYTES = 8_192
 /** Recipients whose records share a page, about: what one torn page may take. */
-const PAGE_RECIPIENTS = 60
+const PAGE_RECIPIENTS = 100
 
 /** Recipients, as `message address sum`. */
 type Book = Set<string>
