@@ -150,8 +150,8 @@ export interface Control extends Omit<GatewayControl, 'metricValues'> {
   stop(): Promise<void>
 }
 
-/** Methods a worker answers, by name: what the supervisor passes on. */
-export const GATEWAY_METHODS = [
+/** Methods a worker answers as they were asked. */
+const PASSED_ON = [
   'gatewayStatus',
   'queueList',
   'queueRetry',
@@ -165,23 +165,16 @@ export const GATEWAY_METHODS = [
   'queueSuspensions',
   'queueContent',
   'explain',
+] as const
+
+/** Methods a worker answers, by name: what the supervisor passes on. */
+export const GATEWAY_METHODS = [
+  ...PASSED_ON,
   'metricValues',
 ] as const satisfies readonly (keyof GatewayControl)[]
 
 export const CONTROL_METHODS = [
-  'gatewayStatus',
-  'queueList',
-  'queueRetry',
-  'queueHold',
-  'queueRelease',
-  'queueDrop',
-  'queueBounce',
-  'queueAge',
-  'queueSuspend',
-  'queueResume',
-  'queueSuspensions',
-  'queueContent',
-  'explain',
+  ...PASSED_ON,
   'metrics',
   'status',
   'reload',

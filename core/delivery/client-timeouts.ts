@@ -21,15 +21,3 @@ export interface ClientTimeouts {
   /** For a transaction as a whole, so that a remote which trickles gives the connection back one day. */
   readonly transactionMs: number
 }
-
-export const CLIENT_TIMEOUTS: ClientTimeouts = Object.freeze({
-  connectMs: 30_000,
-  greetingMs: 300_000,
-  commandMs: 300_000,
-  mailMs: 300_000,
-  rcptMs: 300_000,
-  dataMs: 120_000,
-  blockMs: 180_000,
-  dotMs: 600_000,
-  transactionMs: 3_600_000,
-})

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { syncDirectory } from './durable-directory.ts'
 import { QUEUE_FILE, STATE_FILE } from './keeper-files.ts'
+import { RETALLY } from './local-tally.ts'
 import { SPOOL_FOLDER } from './spool.ts'
 
 /** Written last: without it a backup is not complete. */
@@ -144,10 +145,7 @@ class Copying {
   #tidy(): void {
     this.#copy.exec(`PRAGMA synchronous = FULL;
       UPDATE recipient SET lease_owner = NULL, ready_at = due_at WHERE lease_owner IS NOT NULL;
-      UPDATE tally SET leased = 0,
-        messages = (SELECT count(*) FROM message), bytes = (SELECT ifnull(sum(size), 0) FROM message),
-        due = (SELECT count(*) FROM recipient WHERE state = 'due'),
-        held = (SELECT count(*) FROM recipient WHERE state = 'held')`)
+      ${RETALLY}`)
   }
 }
 

@@ -9,6 +9,12 @@ export interface Totals {
   readonly leased: number
 }
 
+/** Counts anew what is there, for a copy in which nobody has a lease. */
+export const RETALLY = `UPDATE tally SET
+  messages = (SELECT count(*) FROM message), bytes = (SELECT ifnull(sum(size), 0) FROM message),
+  due = (SELECT count(*) FROM recipient WHERE state = 'due'),
+  held = (SELECT count(*) FROM recipient WHERE state = 'held'), leased = 0`
+
 export class LocalTally {
   readonly #save: StatementSync
   #saved: Totals

@@ -1,6 +1,7 @@
 /** Copies what can be read of a damaged queue into a new one, row by row. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { DAMAGED_RECIPIENT } from './local-set-aside.ts'
+import { RETALLY } from './local-tally.ts'
 
 type Row = Record<string, SQLInputValue>
 
@@ -23,11 +24,6 @@ const LISTS = [
   "SELECT message AS number FROM recipient INDEXED BY recipient_ready WHERE state = 'due' ORDER BY ready_at",
   "SELECT message AS number FROM recipient INDEXED BY recipient_route WHERE state = 'due' ORDER BY route, ready_at",
 ]
-
-const RETALLY = `UPDATE tally SET
-  messages = (SELECT count(*) FROM message), bytes = (SELECT ifnull(sum(size), 0) FROM message),
-  due = (SELECT count(*) FROM recipient WHERE state = 'due'),
-  held = (SELECT count(*) FROM recipient WHERE state = 'held'), leased = 0`
 
 export interface Copied {
   readonly messages: number

@@ -7,7 +7,7 @@ import { IsolateFault, isTimeout, PluginIsolate, STARTED, type Started, threadMi
 import { LoadedPlugin } from './loaded.ts'
 import type { Outlet } from './outlet.ts'
 import { patiently } from './patience.ts'
-import { makeRow, type Row, rowFrom } from './row.ts'
+import { makeRow, type Row, rowFrom, textOf } from './row.ts'
 import { Starvation } from './starvation.ts'
 import type { Call, EffectAnswer, Told, Turn } from './turn-queue.ts'
 
@@ -154,11 +154,11 @@ export class Chains {
   /** Calls that enter together. Whatever goes wrong is nobody's fault yet: then each enters by itself. */
   #stayOfRow(plugin: number, loaded: LoadedPlugin, row: Row): void {
     const startedAt = this.#now
-    const { calls, text } = row
+    const { calls } = row
     try {
       const isolate = loaded.isolate()
       const before = isolate.insideMicros()
-      const started = isolate.startRow(text, calls.length)
+      const started = isolate.startRow((row.text ??= textOf(calls)), calls.length)
       this.#now = performance.now()
       const inside = isolate.insideMicros() - before
       // One of them took it all, and nobody knows which: none pays, and for a while each enters by itself.

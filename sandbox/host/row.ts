@@ -18,7 +18,8 @@ export interface Row {
   readonly at: number
   /** Of the plugins that had the row as it is: the same for each of its calls. */
   readonly reports: readonly PluginReportTuple[]
-  readonly text: RowText
+  /** Written when it first enters an isolate: many a row ends before. */
+  text: RowText | null
 }
 
 /** What the prelude's `__startRow` takes. */
@@ -50,10 +51,10 @@ export function rowFrom(
 
 /** @param reports of plugins before `at` that these calls have not booked yet */
 export function makeRow(calls: readonly Call[], at: number, reports: readonly PluginReportTuple[]): Row {
-  return { calls, at, reports, text: textOf(calls) }
+  return { calls, at, reports, text: null }
 }
 
-function textOf(calls: readonly Call[]): RowText {
+export function textOf(calls: readonly Call[]): RowText {
   let json = ''
   let texts = ''
   for (const { id, route, now, seed, told } of calls) {

@@ -116,12 +116,7 @@ const BEHAVIOUR: readonly Row[] = [
   ['what is sent behind QUIT', 'after-quit.smtp', 'QUIT\\r\\nNOOP'],
   ['the timeout of the server (§4.5.3.2.7)', 'idle.smtp', '421 4.4.2'],
   ['is five minutes', 'test/config/load.test.ts', 'idleMs: 300_000'],
-  [
-    'timeouts of the client (§4.5.3.2)',
-    'core/delivery/client-timeouts.ts',
-    'dotMs: 600_000',
-    'commandMs: 300_000',
-  ],
+  ['timeouts of the client (§4.5.3.2)', 'test/config/load.test.ts', 'dotMs: 600_000', 'commandMs: 300_000'],
   [
     'the reply to the final dot comes soon (RFC 1047)',
     'test/core/hooks/hook-table.test.ts',

@@ -4,8 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { parseDuration } from '../../../config/durations.ts'
+import { SETTINGS } from '../../../config/settings.ts'
 import type { Attempted } from '../../../core/delivery/attempts.ts'
-import { CLIENT_TIMEOUTS, type ClientTimeouts } from '../../../core/delivery/client-timeouts.ts'
+import type { ClientTimeouts } from '../../../core/delivery/client-timeouts.ts'
 import {
   DELIVERY_PACE,
   Deliverer,
@@ -99,7 +101,7 @@ export async function standFor(t: TestContext, options: StandOptions = {}): Prom
     next: {
       hostname: 'mx.postern.test',
       nextHops: options.nextHops ?? nameless(),
-      timeouts: { ...CLIENT_TIMEOUTS, ...options.timeouts },
+      timeouts: { ...defaultTimeouts(), ...options.timeouts },
       bounceClasses: new BounceClasses([{ class: 'bad-mailbox', status: ['5.1.1'] }]),
     },
     ...listening(attempts, heard),
@@ -245,4 +247,14 @@ function collecting(lines: LogLine[]): Log {
 
 function rethrow(fault: Error): never {
   throw fault
+}
+
+/** As the settings have them. */
+function defaultTimeouts(): ClientTimeouts {
+  const { properties } = SETTINGS.properties.outbound.properties.timeouts
+  const entries = Object.entries(properties).map(([name, { default: text }]) => [
+    `${name}Ms`,
+    parseDuration(text),
+  ])
+  return Object.fromEntries(entries) as ClientTimeouts
 }
